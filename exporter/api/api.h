@@ -1,0 +1,31 @@
+/* What the routes answer: metrics, health, lifecycle, events in, the ledger as JSON. */
+#ifndef OXP_API_API_H
+#define OXP_API_API_H
+
+#include "exporter/api/intake.h"
+#include "exporter/loop/loop.h"
+#include "exporter/serve/serve.h"
+
+struct oxp_api {
+    struct oxp_registry *registry;
+    struct oxp_selfstats *stats;
+    struct oxp_loop *loop;
+    struct oxp_ledger *ledger; /* touched only through oxp_loop_call */
+    struct oxp_intake *intake; /* likewise */
+    struct oxp_log *log;
+    const struct oxp_clock *clock;
+    _Atomic bool openmetrics_created; /* --web.openmetrics-created */
+    /* True when the configuration is loaded and the sockets are bound; else `why` (static text) is set. Any thread. */
+    bool (*ready)(void *ctx, const char **why);
+    /* Reloads (on the loop thread, and waits) or asks to stop. `error` gets the reason. Any thread. */
+    enum oxp_status (*reload)(void *ctx, struct oxp_error *error);
+    void (*quit)(void *ctx);
+    void *ctx;
+};
+
+/* The route table; `telemetry_path` replaces "/metrics". The array is the caller's: free() it; the path must outlive it. */
+enum oxp_status oxp_api_routes(const char *telemetry_path, struct oxp_route **routes_out);
+/* For oxp_server_options.on_answer: scrape counters. `ctx` is the struct oxp_api. */
+void oxp_api_on_answer(void *ctx, const struct oxp_route *route, int status, double seconds);
+
+#endif

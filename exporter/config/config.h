@@ -1,0 +1,84 @@
+/* Configuration: one table of options (options.def), read from flags, environment, a YAML file and defaults, in that order.
+ *
+ * `--web.listen-address`, `web.listen_address` in the file, and OXPECKER_WEB_LISTEN_ADDRESS are one row: key, type, default, range and
+ * help stand there and nowhere else; `--help`, the man page and docs/configuration.md are made from it. Secrets have a `_file` form. */
+#ifndef OXP_CONFIG_CONFIG_H
+#define OXP_CONFIG_CONFIG_H
+
+#include <oxpecker/status.h>
+#include <oxpecker/view.h>
+
+enum oxp_option {
+#define OPTION(id, ...) OXP_OPT_##id,
+#include "exporter/config/options.def"
+#undef OPTION
+    OXP_OPTIONS
+};
+
+enum oxp_option_type {
+    OXP_OPT_TEXT,
+    OXP_OPT_PATH,
+    OXP_OPT_URL,      /* http:// or https:// */
+    OXP_OPT_ADDRESS,  /* host:port */
+    OXP_OPT_BOOL,     /* true, false; a bare flag is true, --no-flag is false */
+    OXP_OPT_COUNT,    /* whole number within the range */
+    OXP_OPT_DURATION, /* Prometheus: 1h30m, 15s, 500ms; in seconds here */
+    OXP_OPT_MODE,     /* octal file mode */
+    OXP_OPT_CHOICE,   /* one of a list */
+};
+
+enum oxp_option_source { OXP_FROM_DEFAULT, OXP_FROM_FILE, OXP_FROM_ENVIRONMENT, OXP_FROM_FLAG };
+
+struct oxp_option_spec {
+    const char *key;  /* "web.listen_address" */
+    const char *flag; /* "web.listen-address" */
+    const char *environment; /* "OXPECKER_WEB_LISTEN_ADDRESS" */
+    enum oxp_option_type type;
+    const char *initial; /* default, as text */
+    double least, most;  /* COUNT, DURATION */
+    const char *choices; /* CHOICE: "a|b|c" */
+    bool reloadable;     /* takes effect on reload; else a change is said to need a restart */
+    const char *help;
+};
+
+const struct oxp_option_spec *oxp_option_spec(enum oxp_option option);
+
+struct oxp_config_value {
+    char *text;    /* owned; the value as given, never NULL */
+    double number; /* COUNT, DURATION (seconds), MODE, BOOL (0 or 1) */
+    enum oxp_option_source source;
+};
+
+struct oxp_config {
+    struct oxp_config_value values[OXP_OPTIONS];
+};
+
+static inline const char *oxp_config_text(const struct oxp_config *config, enum oxp_option option) {
+    return config->values[option].text;
+}
+static inline double oxp_config_number(const struct oxp_config *config, enum oxp_option option) {
+    return config->values[option].number;
+}
+static inline bool oxp_config_bool(const struct oxp_config *config, enum oxp_option option) {
+    return config->values[option].number != 0;
+}
+
+struct oxp_config_source {
+    int argc;
+    char *const *argv;        /* flags only, without the program's name */
+    char *const *environment; /* "NAME=value", NULL-terminated */
+};
+
+/* Reads everything. On failure `error` has file line and column (0 for flags and environment) and a sentence that names the flag, variable
+ * or file, what was wrong, and what was expected; `config` is then empty. Free with oxp_config_fini. */
+enum oxp_status oxp_config_load(const struct oxp_config_source *source, struct oxp_config *config, struct oxp_error *error);
+/* Checks one YAML text alone, reporting every fault (not only the first) through `report`; OXP_OK when there was none. */
+enum oxp_status oxp_config_check(struct oxp_view text, void (*report)(void *ctx, const struct oxp_error *error), void *ctx);
+void oxp_config_fini(struct oxp_config *config);
+
+/* Text made from the table (free()): the flags part of --help, a roff man page's OPTIONS section, docs/configuration.md's table. */
+char *oxp_config_help(void);
+char *oxp_config_man(void);
+char *oxp_config_markdown(void);
+
+#endif

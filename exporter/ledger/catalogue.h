@@ -1,0 +1,28 @@
+/* The metric catalogue: every `orchestrator_` family, declared once in catalogue.def (domain catalogue, section 4).
+ *
+ * A row that no event or watcher moves yet is marked `later` with the reason: it is listed in docs/metrics.md and not exposed. */
+#ifndef OXP_LEDGER_CATALOGUE_H
+#define OXP_LEDGER_CATALOGUE_H
+
+#include <oxpecker/metrics.h>
+
+enum oxp_metric {
+#define FAMILY(id, ...) OXP_M_##id,
+#include "exporter/ledger/catalogue.def"
+#undef FAMILY
+    OXP_METRICS
+};
+
+struct oxp_catalogue_row {
+    struct oxp_family_spec spec;
+    const char *section; /* heading in docs/metrics.md */
+    const char *mover;   /* the event types or the watcher that move it */
+    const char *later;   /* NULL, or why nothing moves it yet */
+};
+
+const struct oxp_catalogue_row *oxp_catalogue_row(enum oxp_metric metric);
+/* Adds every row that is not `later` to the registry; families[i] is NULL for those that are. Uses the taxonomy for the
+ * combinations of code, category, class and severity. */
+enum oxp_status oxp_catalogue_register(struct oxp_registry *registry, struct oxp_family *families[OXP_METRICS]);
+
+#endif

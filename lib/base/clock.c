@@ -1,0 +1,70 @@
+#include "lib/base/clock.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+static int64_t read_clock(clockid_t id) {
+    struct timespec now;
+    clock_gettime(id, &now);
+    return (int64_t)now.tv_sec * OXP_NS_PER_S + now.tv_nsec;
+}
+
+static struct oxp_mono system_mono(const struct oxp_clock *clock) {
+    (void)clock;
+    return (struct oxp_mono){read_clock(CLOCK_MONOTONIC)};
+}
+
+static struct oxp_wall system_wall(const struct oxp_clock *clock) {
+    (void)clock;
+    return (struct oxp_wall){read_clock(CLOCK_REALTIME)};
+}
+
+const struct oxp_clock *oxp_clock_system(void) {
+    static const struct oxp_clock clock = {system_mono, system_wall};
+    return &clock;
+}
+
+/* `clock` is the first member of its struct oxp_clock_manual. */
+static struct oxp_mono manual_mono(const struct oxp_clock *clock) {
+    return ((const struct oxp_clock_manual *)clock)->mono_now;
+}
+
+static struct oxp_wall manual_wall(const struct oxp_clock *clock) {
+    return ((const struct oxp_clock_manual *)clock)->wall_now;
+}
+
+void oxp_clock_manual_init(struct oxp_clock_manual *manual, double wall_s) {
+    *manual = (struct oxp_clock_manual){
+        .clock = {manual_mono, manual_wall},
+        .mono_now = {OXP_NS_PER_S},
+        .wall_now = oxp_wall_from_seconds(wall_s),
+    };
+}
+
+void oxp_clock_manual_advance(struct oxp_clock_manual *manual, double seconds) {
+    int64_t ns = (int64_t)(seconds * 1e9);
+    manual->mono_now.ns += ns;
+    manual->wall_now.ns += ns;
+}
+
+struct oxp_wall oxp_wall_from_seconds(double seconds) {
+    double whole = floor(seconds);
+    return (struct oxp_wall){(int64_t)whole * OXP_NS_PER_S + (int64_t)((seconds - whole) * 1e9)};
+}
+
+void oxp_wall_format(struct oxp_wall wall, char out[25]) {
+    const int64_t most = INT64_C(253402300799); /* 9999-12-31T23:59:59Z */
+    int64_t seconds = wall.ns / OXP_NS_PER_S, ns = wall.ns % OXP_NS_PER_S;
+    if (ns < 0) {
+        seconds--;
+        ns += OXP_NS_PER_S;
+    }
+    time_t t = seconds < 0 ? 0 : (time_t)(seconds > most ? most : seconds);
+    struct tm tm;
+    gmtime_r(&t, &tm);
+    char text[64];
+    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+             tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ns / OXP_NS_PER_MS));
+    snprintf(out, 25, "%.24s", text);
+}
