@@ -1,0 +1,50 @@
+# The front door. Everything below is also plain CMake: `cmake --preset release && cmake --build --preset release && ctest --preset release`.
+# JOBS limits parallel work; DESTDIR and PREFIX are honoured by install.
+
+JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX ?= /usr/local
+BUILD  := build/release
+
+.PHONY: help deps build run test bench lint format fuzz image install clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+deps: ## install the Debian packages that are missing (apt-get, with sudo when not root); starts no service
+	@scripts/deps.sh build run
+
+build: deps ## build the daemon: build/release/oxpecker
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }; rm -f build.log
+	@cmake --build --preset release --target oxpecker -- -j$(JOBS)
+
+run: build ## start the sidecar with an orchestrator beside it that does real work; Ctrl-C ends both
+	@examples/shell/run.sh
+
+test: ## every check and every test (what CI runs)
+	@scripts/deps.sh build run test
+	@JOBS=$(JOBS) scripts/test.sh
+
+bench: ## figures beside their limits
+	@scripts/deps.sh build run bench
+	@JOBS=$(JOBS) scripts/bench.sh
+
+lint: ## layers, headers, banned functions, format, shellcheck, clang-tidy
+	@scripts/deps.sh build test
+	@JOBS=$(JOBS) scripts/lint.sh
+
+format: ## clang-format every C file in place
+	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
+
+fuzz: ## run every fuzz target for FUZZ_SECONDS (60) each
+	@scripts/deps.sh build test fuzz
+	@JOBS=$(JOBS) scripts/fuzz.sh
+
+image: ## build the container image with docker, podman or buildah
+	@scripts/image.sh
+
+install: build ## install below DESTDIR and PREFIX
+	@DESTDIR=$(DESTDIR) cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean: ## remove build/
+	@rm -rf build

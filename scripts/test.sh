@@ -1,0 +1,37 @@
+#!/bin/sh
+# Every check and every test, in the order in which they fail fastest. Prints what it skips, and why.
+set -eu
+cd "$(dirname "$0")/.."
+jobs=${JOBS:-2}
+export OXP_CORPORA="${OXP_CORPORA:-$(pwd)/../shared/corpora}"
+began=$(date +%s)
+
+step() { printf '\n=== %s (%ss)\n' "$1" "$(($(date +%s) - began))"; }
+
+step "test data of others"
+python3 tests/support/corpora.py
+
+step "lint"
+scripts/lint.sh
+
+build_and_test() {
+    step "unit tests: $1"
+    cmake --preset "$1" >/dev/null
+    cmake --build --preset "$1" -- -j"$jobs" >"build/$1/build.log" 2>&1 || { tail -n 60 "build/$1/build.log"; exit 1; }
+    ctest --preset "$1" -j"$jobs" --no-tests=error
+}
+build_and_test dev
+build_and_test asan
+build_and_test tsan
+
+step "release build and install"
+cmake --preset release >/dev/null
+cmake --build --preset release -- -j"$jobs" >build/release/build.log 2>&1 || { tail -n 60 build/release/build.log; exit 1; }
+rm -rf build/staging
+DESTDIR="$(pwd)/build/staging" cmake --install build/release --prefix /usr >/dev/null
+test -x build/staging/usr/bin/oxpecker
+
+step "integration"
+python3 tests/integration/run.py
+
+step "all green"

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Prints every figure beside its limit, which is measured in the same run, and beside a peer where one is installed.
+
+Times are medians of several tries after one that is not counted. Nothing here passes or fails: figures are read by people.
+Usage: run.py [events scrape memory start micro] (all when none is named)."""
+import gzip
+import http.client
+import os
+import pathlib
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/integration"))
+from harness import OXPECKER, Sidecar, free_port, no_proxy_environment, wait_for  # noqa: E402
+
+BUILD = ROOT / "build/release/tests"
+TRIES = int(os.environ.get("BENCH_TRIES", "5"))
+
+
+def row(what, figure, limit="", ratio="", goal=""):
+    print(f"| {what:<58} | {figure:>22} | {limit:>40} | {ratio:>7} | {goal:<34} |", flush=True)
+
+
+def heading(text):
+    print(f"\n{text}")
+    row("what", "figure", "limit in the same run", "ratio", "goal")
+    row("-" * 58, "-" * 22, "-" * 40, "-" * 7, "-" * 34)
+
+
+def median_of(function, tries=TRIES):
+    function()
+    return statistics.median(function() for _ in range(tries))
+
+
+def rss(pid, key="VmRSS"):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(key + r":\s+(\d+) kB", text).group(1)) * 1024
+
+
+def cpu(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def events():
+    heading("Events through the Unix socket, ledger included (8 events of about 200 bytes a session: start, task, 4 operations, ends)")
+
+    def through(target, count, batch):
+        out = subprocess.run([BUILD / "bench_events", target, str(count), str(batch)], capture_output=True, text=True, check=True).stdout
+        return int(out.split()[0]) / float(out.split()[1])
+
+    for batch, count, goal in ((64, 1000000, ">= 1 M events/s"), (1, 400000, "(the socket alone: 0.87 M/s)")):
+        limit = median_of(lambda: through("sink", count, batch), 3)
+        for storage in (False, True):
+            with Sidecar(storage=storage) as sidecar:
+                rates, cores = [], []
+                for _ in range(4):
+                    before = cpu(sidecar.process.pid)
+                    rates.append(through(str(sidecar.socket), count, batch))
+                    cores.append((cpu(sidecar.process.pid) - before) / count * 1e9)
+                rate = statistics.median(rates[1:])
+                accepted = sidecar.metrics()['oxpecker_events_received_total{transport="unix"}']
+                assert accepted == 4 * count, accepted
+            row(f"{batch} to a write{', journal' if storage else ''}",
+                f"{rate / 1e6:.2f} M/s, {statistics.median(cores[1:]):.0f} ns cpu",
+                f"socket to a thread that reads: {limit / 1e6:.2f} M/s", f"{limit / rate:.1f}x", goal)
+
+
+def fetch(port, headers, sink=None):
+    """Seconds from request to last byte, and the bytes, read as fast as a client can."""
+    request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + headers + "\r\n"
+    buffer = bytearray(1 << 20)
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        began = time.perf_counter()
+        s.sendall(request.encode())
+        total = 0
+        while n := s.recv_into(buffer):
+            total += n
+            if sink is not None:
+                sink.write(buffer[:n])
+        return time.perf_counter() - began, total
+
+
+def scrape():
+    heading("Scrape of N counters with 3 labels through the server (limit: rendering + sending the same bytes over loopback)")
+    for series, goal in ((1000, ""), (10000, "<= 1.5 ms"), (100000, ""), (1000000, "<= 2.5x, <= 150 ms")):
+        server = subprocess.Popen([BUILD / "bench_scrape", str(series)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        floors = {}
+        for line in server.stdout:
+            words = line.split()
+            floors[words[0]] = words[1:]
+            if words[0] == "port":
+                break
+        port = int(floors["port"][0])
+        render, send, size = float(floors["floor_render"][0]), float(floors["floor_send"][0]), int(floors["floor_render"][1])
+        plain = median_of(lambda: fetch(port, "")[0])
+        row(f"{series} series, text, {size / 1e6:.1f} MB", f"{plain * 1e3:.2f} ms",
+            f"render {render * 1e3:.2f} + send {send * 1e3:.2f} ms", f"{plain / (render + send):.2f}x", goal)
+        before = rss(server.pid)
+        zipped = median_of(lambda: fetch(port, "Accept-Encoding: gzip\r\n")[0])
+        after = rss(server.pid, "VmHWM")
+        bare = subprocess.run([BUILD / "bench_exposition", "gzip", str(series)], capture_output=True, text=True, check=False).stdout.split()
+        limit = float(bare[0]) if bare else float("nan")
+        row(f"{series} series, gzip", f"{zipped * 1e3:.2f} ms", f"render {render * 1e3:.2f} + ISA-L {limit * 1e3:.2f} ms",
+            f"{zipped / (render + limit):.2f}x", "<= 1.3x" + (", <= 200 ms" if series == 1000000 else ""))
+        row(f"{series} series, memory that scrapes added (peak)", f"{(after - before) / 1024:.0f} KiB", "", "", "<= 1 MiB")
+        server.stdin.close()
+        server.wait()
+    peer()
+
+
+def peer():
+    """The same text pushed to Debian's Pushgateway and scraped from it."""
+    if not shutil.which("prometheus-pushgateway"):
+        print("SKIPPED prometheus-pushgateway: not installed")
+        return
+    series, port = 100000, free_port()
+    with tempfile.TemporaryDirectory() as directory:
+        log = open(pathlib.Path(directory) / "log", "wb")
+        process = subprocess.Popen(["prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{port}"], stderr=log, stdout=log,
+                                   env=no_proxy_environment())
+        try:
+            wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, 10, "pushgateway")
+            text = "".join(f'# TYPE bench_family_{f}_requests counter\n' + "".join(
+                f'bench_family_{f}_requests{{workflow="workflow-{i % 1000}",status="succeeded",series="instance-{i}"}} {i * 7919 % 10000000}\n'
+                for i in range(f, series, 10)) for f in range(10))
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+            connection.request("PUT", "/metrics/job/bench", body=text)
+            assert connection.getresponse().status == 200
+            row(f"peer: pushgateway, {series} series, text", f"{median_of(lambda: fetch(port, '')[0], 3) * 1e3:.0f} ms", "", "", "we: >= 20x faster")
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def memory():
+    heading("The daemon, idle")
+    with Sidecar() as sidecar:
+        pid = sidecar.process.pid
+        sidecar.metrics()
+        time.sleep(2)
+        row("resident memory after one scrape", f"{rss(pid) / 1e6:.1f} MB", "", "", "<= 8 MB")
+        before = cpu(pid)
+        time.sleep(5)
+        row("cpu, idle", f"{(cpu(pid) - before) / 5 * 100:.2f} % of a core", "", "", "~0")
+
+
+def start():
+    heading("Start to first scrape")
+    directory = tempfile.mkdtemp(prefix="oxpecker-bench-")
+
+    def once():
+        port = free_port()
+        began = time.perf_counter()
+        process = subprocess.Popen([OXPECKER, f"--web.listen-address=127.0.0.1:{port}", f"--events.listen-unix={directory}/s"],
+                                   stderr=subprocess.DEVNULL)
+        while True:
+            try:
+                _, size = fetch(port, "")
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.0002)
+        seconds = time.perf_counter() - began
+        assert size > 1000
+        process.terminate()
+        process.wait()
+        return seconds
+
+    def bare():
+        began = time.perf_counter()
+        subprocess.run(["true"], check=True)
+        return time.perf_counter() - began
+
+    took, floor = median_of(once), median_of(bare)
+    row("start to a whole first scrape", f"{took * 1e3:.1f} ms", f"starting and ending `true`: {floor * 1e3:.1f} ms", "", "<= 20 ms")
+    shutil.rmtree(directory)
+
+
+def micro():
+    heading("Parts")
+    for name in sorted(p.name for p in BUILD.iterdir() if p.name.startswith("bench_") and os.access(p, os.X_OK)):
+        if name in ("bench_events", "bench_scrape"):
+            continue
+        out = subprocess.run([BUILD / name], capture_output=True, text=True, check=False)
+        if out.returncode != 0:
+            print(f"{name}: failed: {out.stderr}")
+        for line in out.stdout.splitlines():
+            words = line.split()
+            if len(words) < 3:
+                continue
+            limit = " ".join(words[3:])
+            row(f"{name[6:]}: {words[0]}", f"{words[1]} {words[2]}", limit)
+
+
+PARTS = {"micro": micro, "events": events, "scrape": scrape, "memory": memory, "start": start}
+
+if __name__ == "__main__":
+    for part in sys.argv[1:] or PARTS:
+        PARTS[part]()

@@ -1,0 +1,87 @@
+"""The command line, and what `make run` starts."""
+import os
+import re
+import signal
+import subprocess
+import time
+import unittest
+
+from harness import OXPECKER, ROOT, no_proxy_environment, run
+
+
+class Commands(unittest.TestCase):
+    def test_help_and_version_on_standard_output(self):
+        for words in (["--help"], ["help"], ["send", "--help"]):
+            status, stdout, stderr = run(OXPECKER, *words)
+            self.assertEqual((status, stderr), (0, ""))
+            for word in ("--web.listen-address", "check", "send", "healthcheck", "OXPECKER_WEB_LISTEN_ADDRESS"):
+                self.assertIn(word, stdout)
+        status, stdout, _ = run(OXPECKER, "--version")
+        self.assertEqual(status, 0)
+        for library in ("oxpecker, version", "libmicrohttpd", "jansson", "libyaml", "ISA-L", "libcurl"):
+            self.assertIn(library, stdout)
+
+    def test_unknown_words(self):
+        for words in (["frobnicate"], ["--no-such-flag"], ["check", "nonsense"], ["check", "config"]):
+            status, stdout, stderr = run(OXPECKER, *words)
+            self.assertEqual((status, stdout), (1, ""))
+            self.assertNotEqual(stderr, "")
+
+    def test_check_config(self):
+        status, stdout, _ = run(OXPECKER, "check", "config", ROOT / "examples/oxpecker.yml", ROOT / "deploy/image.yml")
+        self.assertEqual((status, stdout.count(": ok")), (0, 2))
+
+    def test_check_metrics(self):
+        rows = [
+            ("text", "# TYPE a counter\na 1\n", None),
+            ("text", "# TYPE a counter\na one\n", "2:3"),
+            ("openmetrics", "# TYPE a counter\na_total 1\n# EOF\n", None),
+            ("openmetrics", "# TYPE a counter\na 1\n# EOF\n", "2:"),
+            ("openmetrics", "# TYPE a counter\na_total 1\n", "EOF"),
+        ]
+        for fmt, text, fault in rows:
+            with self.subTest(text):
+                status, _, stderr = run(OXPECKER, "check", "metrics", f"--format={fmt}", stdin=text)
+                self.assertEqual(status, 0 if fault is None else 1, stderr)
+                self.assertIn(fault or "", stderr)
+
+
+class MakeRun(unittest.TestCase):
+    def test_what_make_run_starts_works_and_ends_cleanly(self):
+        process = subprocess.Popen(["examples/shell/run.sh"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   env=no_proxy_environment(PORT="0", PROMETHEUS_PORT="0"), start_new_session=True)
+        self.addCleanup(process.stdout.close)
+        lines, address = [], None
+        began = time.monotonic()
+        sent = False
+        for line in process.stdout:
+            lines.append(line)
+            match = re.search(r"Metrics\s+(http://\S+)", line)
+            address = match.group(1) if match else address
+            if not sent and time.monotonic() - began > 35:
+                sent = True
+                body = subprocess.run(["curl", "-s", address], capture_output=True, text=True, check=True).stdout
+                os.kill(process.pid, signal.SIGINT)  # Ctrl-C reaches run.sh alone
+        output = "".join(lines)
+        self.assertEqual(process.wait(30), 0, output)
+        self.assertIn("stopped.", output)
+        status = [l for l in lines if l.startswith("sessions ")][-1]
+        self.assertRegex(status, r"sessions [1-9]\d* open")
+        self.assertRegex(status, r"tasks [1-9]")
+        self.assertRegex(status, r"retries [1-9]")
+        self.assertRegex(status, r"site=closed")
+        self.assertIn("up 1", status)
+
+        def total(name):
+            return sum(float(l.rpartition(" ")[2]) for l in body.splitlines() if re.match(name + r"(\{|\s)", l))
+
+        for name in ("orchestrator_sessions_active", "orchestrator_task_duration_seconds_count", "orchestrator_retry_attempts_total",
+                     "orchestrator_breaker_state", "orchestrator_sessions_started_total", "orchestrator_errors_total",
+                     "orchestrator_up"):
+            self.assertGreater(total(name), 0, name)
+        for name in ("rejected", "lost", "clamped"):
+            self.assertEqual(total(f"oxpecker_events_{name}_total"), 0, name)
+
+
+if __name__ == "__main__":
+    unittest.main()

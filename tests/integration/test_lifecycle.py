@@ -1,0 +1,243 @@
+"""What a person does first: send, scrape, kill, start again; and the life of a writer."""
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import unittest
+
+from harness import OXPECKER, Sidecar, no_proxy_environment, run, wait_for
+
+RUNNING = 'orchestrator_sessions_active{state="running"}'
+COMPLETED_COUNT = 'orchestrator_session_duration_seconds_count{status="completed"}'
+
+
+class Send(unittest.TestCase):
+    def test_a_session_is_seen_and_ended(self):
+        with Sidecar() as sidecar:
+            sidecar.send("session.started", "session=a", "region=us-east-1")
+            metrics = sidecar.metrics()
+            self.assertEqual(metrics[RUNNING], 1)
+            self.assertEqual(metrics['orchestrator_sessions_started_total{region="us-east-1"}'], 1)
+            sidecar.send("session.ended", "session=a", "status=COMPLETED")
+            metrics = sidecar.metrics()
+            self.assertEqual(metrics[RUNNING], 0)
+            self.assertEqual(metrics[COMPLETED_COUNT], 1)
+            self.assertEqual(metrics['orchestrator_sessions_ended_total{status="completed"}'], 1)
+
+    def test_kill_9_between_start_and_end_loses_neither(self):
+        with Sidecar(storage=True) as sidecar:
+            sidecar.send("session.started", "session=a", "region=us-east-1")
+            sidecar.kill()
+            sidecar.start()
+            self.assertEqual(sidecar.metrics()[RUNNING], 1)
+            sidecar.send("session.ended", "session=a", "status=COMPLETED")
+            metrics = sidecar.metrics()
+            self.assertEqual(metrics[RUNNING], 0)
+            self.assertEqual(metrics[COMPLETED_COUNT], 1)
+            self.assertGreater(metrics['orchestrator_session_duration_seconds_sum{status="completed"}'], 0)
+
+    def test_counters_after_a_clean_stop_and_after_a_crash(self):
+        started = 'orchestrator_sessions_started_total{region="us-east-1"}'
+        with Sidecar(storage=True) as sidecar:
+            sidecar.send("session.started", "session=a", "region=us-east-1")
+            sidecar.send("session.ended", "session=a", "status=COMPLETED", "duration_s=42")
+            self.assertEqual(sidecar.stop(), 0)
+            sidecar.start()
+            metrics = sidecar.metrics()
+            self.assertEqual(metrics[started], 1, "a clean stop keeps counters")
+            self.assertEqual(metrics['orchestrator_session_duration_seconds_sum{status="completed"}'], 42)
+            self.assertEqual(metrics['orchestrator_session_duration_seconds_bucket{status="completed",le="60.0"}'], 1)
+            self.assertEqual(metrics['orchestrator_session_duration_seconds_bucket{status="completed",le="30.0"}'], 0)
+            sidecar.kill()
+            sidecar.start()
+            self.assertEqual(sidecar.metrics()[started], 0, "after a crash they start at 0")
+
+    def test_send_refuses_what_the_sidecar_would(self):
+        rows = [
+            (["nonsense"], "not an event type"),
+            (["session.ended"], "session"),
+            (["session.ended", "session=a"], "status"),
+            (["session.started", "session=a", "timeout_s=soon"], "number"),
+            (["session.started", "session=a", "keep_alive=maybe"], "true or false"),
+            (["session.started", "session=a", "colour=red"], "no such field"),
+            (["session.started", "nonsense"], "key=value"),
+            (["task.ended", "task=t", "status=splendid"], "status"),
+            (["task.queued", "task=t", "priority=urgent"], "priority"),
+            (["session.started", "session=a", "ts=5"], "bad_time"),
+        ]
+        with Sidecar() as sidecar:
+            for words, reason in rows:
+                with self.subTest(words=words):
+                    done = sidecar.send(*words, check=False)
+                    self.assertEqual(done.returncode, 1, done.stderr)
+                    self.assertIn(reason, done.stderr)
+            metrics = sidecar.metrics()
+            self.assertEqual(metrics['oxpecker_events_received_total{transport="unix"}'], 0)
+
+    def test_send_types_come_from_the_table(self):
+        with Sidecar() as sidecar:
+            sidecar.send("session.started", "session=007", "attrs.k=v w")
+            sidecar.send("operation", "op=extract", "ok=true", "duration_s=1.5", "model=m-1", "tokens.input=5", "tokens.output=7")
+            self.assertEqual([s["id"] for s in sidecar.json("/api/oxpecker/v1/sessions")["sessions"]], ["007"])
+            metrics = sidecar.metrics()
+            tokens = {k: v for k, v in metrics.items() if k.startswith("orchestrator_llm_tokens_total") and 'model="m-1"' in k and v}
+            self.assertEqual(sorted(tokens.values()), [5, 7])
+
+    def test_send_without_a_sidecar_says_so(self):
+        status, _, stderr = run(OXPECKER, "send", "--events.listen-unix=/tmp/there-is-none.sock", "orchestrator.heartbeat")
+        self.assertEqual(status, 1)
+        self.assertIn("/tmp/there-is-none.sock", stderr)
+
+    def test_a_stream_of_lines_over_one_connection(self):
+        lines = "\n".join([
+            "orchestrator.started boot=00000000000000aa writer=shell",
+            "session.started session=a region=us-east-1",
+            '{"type":"session.started","session":"b b","region":"eu-central-1"}',
+            "nonsense here",
+            "orchestrator.stopping",
+        ])
+        with Sidecar() as sidecar:
+            status, _, stderr = run(OXPECKER, "send", f"--events.listen-unix={sidecar.socket}", "-", stdin=lines + "\n")
+            self.assertEqual(status, 1)
+            self.assertIn("line 4", stderr)
+            self.assertEqual(sidecar.metrics()['oxpecker_events_received_total{transport="unix"}'], 4)
+
+
+WRITER = """
+import json, socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
+def say(**e): s.sendall(json.dumps(e).encode() + b"\\n")
+say(type="orchestrator.started", boot=sys.argv[2], version="1.2", environment="test", seq=1)
+say(type="session.started", session="one", region="us-east-1", seq=2)
+say(type="session.started", session="two", region="us-east-1", seq=3)
+say(type="task.started", task="t", session="one", workflow="w", seq=4)
+print("said", flush=True)
+time.sleep(600)
+"""
+
+
+class Writers(unittest.TestCase):
+    def start_writer(self, sidecar, boot="00000000000000aa"):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(sidecar.socket), boot], stdout=subprocess.PIPE)
+        self.addCleanup(writer.stdout.close)
+        self.addCleanup(writer.wait)
+        self.addCleanup(writer.kill)
+        writer.stdout.readline()
+        wait_for(lambda: sidecar.metrics().get(RUNNING) == 2, what="both sessions")
+        return writer
+
+    def test_a_killed_writer_leaves_orphans_within_15_seconds(self):
+        with Sidecar() as sidecar:
+            writer = self.start_writer(sidecar)
+            metrics = sidecar.metrics()
+            self.assertEqual(metrics["orchestrator_up"], 1)
+            self.assertEqual(metrics["orchestrator_sessions_orphaned"], 0)
+            self.assertEqual(metrics['orchestrator_tasks_active{workflow="w"}'], 1)
+            writer.kill()
+            began = time.monotonic()
+            wait_for(lambda: sidecar.metrics()["orchestrator_sessions_orphaned"] == 2, 15, "orphans in metrics")
+            sessions = sidecar.json("/api/oxpecker/v1/sessions")["sessions"]
+            self.assertEqual([s["orphaned"] for s in sessions], [True, True])
+            self.assertLess(time.monotonic() - began, 15)
+            metrics = sidecar.metrics()
+            self.assertEqual(metrics[RUNNING], 0)
+            self.assertEqual(metrics["orchestrator_up"], 0)
+            self.assertEqual(metrics['orchestrator_tasks_active{workflow="w"}'], 0)
+
+    def test_a_writer_that_comes_back_keeps_its_sessions(self):
+        with Sidecar() as sidecar:
+            self.start_writer(sidecar).kill()
+            with sidecar.connect() as s:
+                for event in ({"type": "orchestrator.started", "boot": "00000000000000aa"},
+                              {"type": "session.started", "session": "one", "region": "us-east-1", "resumed": True},
+                              {"type": "session.started", "session": "two", "region": "us-east-1", "resumed": True}):
+                    s.sendall(json.dumps(event).encode() + b"\n")
+                time.sleep(7)  # past the grace: this waits for the sidecar's own clock
+                metrics = sidecar.metrics()
+                self.assertEqual(metrics["orchestrator_sessions_orphaned"], 0)
+                self.assertEqual(metrics[RUNNING], 2)
+                self.assertEqual(metrics['orchestrator_sessions_started_total{region="us-east-1"}'], 2)
+                self.assertEqual(metrics["orchestrator_up"], 1)
+
+    def test_a_planned_end_pages_nobody(self):
+        with Sidecar() as sidecar:
+            sidecar.write({"type": "orchestrator.started", "boot": "00000000000000aa"}, {"type": "orchestrator.stopping"})
+            time.sleep(6)  # past the grace
+            self.assertNotIn("orchestrator_up", sidecar.metrics())
+
+    def test_gaps_in_seq_are_losses(self):
+        with Sidecar() as sidecar:
+            sidecar.write({"type": "orchestrator.started", "boot": "00000000000000aa", "seq": 1},
+                          {"type": "orchestrator.heartbeat", "seq": 2}, {"type": "orchestrator.heartbeat", "seq": 6})
+            self.assertEqual(sidecar.metrics()["oxpecker_events_lost_total"], 3)
+
+
+class Stop(unittest.TestCase):
+    def test_sigterm_reads_connected_writers_to_their_end(self):
+        with Sidecar("--shutdown.grace=10s", storage=True) as sidecar:
+            with sidecar.connect() as s:
+                s.sendall(b'{"type":"session.started","session":"a","region":"us-east-1"}\n')
+                wait_for(lambda: sidecar.metrics()[RUNNING] == 1, what="the session")
+                sidecar.signal(signal.SIGINT)
+                wait_for(lambda: sidecar.request("/-/ready")[0] == 503, what="not ready while stopping")
+                s.sendall(b'{"type":"session.ended","session":"a","status":"COMPLETED"}\n')
+                s.shutdown(socket.SHUT_WR)
+                self.assertEqual(s.recv(1), b"")
+            self.assertEqual(sidecar.process.wait(10), 0)
+            self.assertFalse(sidecar.socket.exists(), "the socket file is gone")
+            sidecar.start()
+            self.assertEqual(sidecar.metrics()[COMPLETED_COUNT], 1)
+
+    def test_the_grace_ends(self):
+        with Sidecar("--shutdown.grace=1s") as sidecar:
+            with sidecar.connect():
+                began = time.monotonic()
+                self.assertEqual(sidecar.stop(), 0)
+                self.assertLess(time.monotonic() - began, 5)
+
+    def test_sigterm_waits_for_a_last_scrape_when_somebody_scrapes(self):
+        with Sidecar("--shutdown.grace=20s") as sidecar:
+            sidecar.metrics()
+            time.sleep(1.2)  # one tick of the sidecar's own clock sees that it was scraped
+            sidecar.signal(signal.SIGTERM)
+            wait_for(lambda: sidecar.request("/-/ready")[0] == 503, what="stopping")
+            time.sleep(0.3)
+            self.assertIsNone(sidecar.process.poll(), "it waits")
+            sidecar.metrics()
+            self.assertEqual(sidecar.process.wait(5), 0)
+
+    def test_a_second_signal_ends_at_once(self):
+        with Sidecar("--shutdown.grace=60s") as sidecar:
+            with sidecar.connect():
+                sidecar.signal(signal.SIGTERM)
+                wait_for(lambda: sidecar.request("/-/ready")[0] == 503, what="stopping")
+                self.assertEqual(sidecar.stop(signal.SIGTERM, 5), 0)
+
+
+class Health(unittest.TestCase):
+    def test_healthcheck(self):
+        with Sidecar() as sidecar:
+            flag = f"--web.listen-address=127.0.0.1:{sidecar.port}"
+            self.assertEqual(run(OXPECKER, "healthcheck", flag)[0], 0)
+            sidecar.stop()
+            status, _, stderr = run(OXPECKER, "healthcheck", flag)
+            self.assertEqual(status, 1)
+            self.assertIn(str(sidecar.port), stderr)
+
+    def test_the_orchestrators_health_endpoint_is_probed(self):
+        pages = subprocess.Popen([sys.executable, "examples/shell/pages.py", "0"], stdout=subprocess.PIPE, cwd=OXPECKER.parents[2],
+                                 env=no_proxy_environment(), text=True)
+        self.addCleanup(pages.stdout.close)
+        self.addCleanup(pages.wait)
+        self.addCleanup(pages.kill)
+        url = f"http://127.0.0.1:{pages.stdout.readline().strip()}/health"
+        with Sidecar(f"--orchestrator.health-url={url}", "--orchestrator.health-interval=1s", "--orchestrator.liveness=2s") as sidecar:
+            wait_for(lambda: sidecar.metrics().get("orchestrator_up") == 1, what="up by its health endpoint")
+            pages.kill()
+            wait_for(lambda: sidecar.metrics().get("orchestrator_up") == 0, 10, "down without it")
+
+
+if __name__ == "__main__":
+    unittest.main()
