@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -316,6 +317,15 @@ static enum oxp_status make_server(struct oxp_daemon *daemon, struct oxp_error *
     return status;
 }
 
+/* As many descriptors as the system allows: event connections and HTTP connections together pass the usual soft limit. */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* the old limit still serves */
+    }
+}
+
 /* Signals come through the loop. They are blocked before the first thread starts, so that every thread inherits that.
  */
 static enum oxp_status block_signals(struct oxp_daemon *daemon) {
@@ -338,6 +348,7 @@ static enum oxp_status build(struct oxp_daemon *daemon, struct oxp_error *error)
     if (status != OXP_OK) {
         return status;
     }
+    raise_descriptor_limit();
     if ((status = block_signals(daemon)) != OXP_OK || (status = make_log(daemon)) != OXP_OK ||
         (status = make_registry(daemon)) != OXP_OK || (status = oxp_loop_new(daemon->clock, &daemon->loop)) != OXP_OK ||
         (status = oxp_timer_new(daemon->loop, oxp_daemon_tick, daemon, &daemon->tick)) != OXP_OK ||
