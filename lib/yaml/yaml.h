@@ -1,30 +1,44 @@
 /* YAML: the one place for libyaml. Reads a document into a small tree that knows line and column of every node.
  *
- * Refused with place and reason: syntax errors, duplicate keys, non-scalar keys, anchors and aliases, tags, more than one document,
- * nesting past 32. Owned by one thread; views live as long as the document. */
+ * Refused with place and reason: syntax errors, bytes that are not UTF-8, duplicate keys, keys that are not scalars or
+ * are empty, anchors and aliases, tags, more than one document, nesting past OXP_YAML_DEPTH, texts past OXP_YAML_MAX.
+ * Nothing is guessed from looks but null: yes, no, on, off, true, 12 and 1e3 are all scalars with their text, and the
+ * reader of a value knows what it wants. Owned by one thread; views live as long as the document. */
 #ifndef OXP_YAML_YAML_H
 #define OXP_YAML_YAML_H
 
 #include <oxpecker/status.h>
 #include <oxpecker/view.h>
 
-enum oxp_yaml_kind { OXP_YAML_SCALAR, OXP_YAML_SEQUENCE, OXP_YAML_MAPPING, OXP_YAML_NULL };
+#define OXP_YAML_MAX (1u << 20) /* bytes of one document */
+#define OXP_YAML_DEPTH 32       /* mappings and sequences inside each other, the root included */
+
+enum oxp_yaml_kind {
+    OXP_YAML_SCALAR,
+    OXP_YAML_SEQUENCE,
+    OXP_YAML_MAPPING,
+    OXP_YAML_NULL, /* nothing, ~ or null, without quotes */
+};
 
 struct oxp_yaml_node {
     enum oxp_yaml_kind kind;
-    unsigned line, column; /* from 1 */
+    unsigned line, column; /* from 1; columns count characters */
     struct oxp_view key;   /* in a mapping */
     unsigned key_line, key_column;
-    struct oxp_view text;  /* scalar */
-    bool quoted;           /* scalar: written with quotes or as a block, so always text */
+    struct oxp_view text;              /* scalar; of a null what was written */
+    bool quoted;                       /* scalar: written with quotes or as a block, so always text */
     const struct oxp_yaml_node *first; /* children of a sequence or mapping */
     const struct oxp_yaml_node *next;  /* next sibling */
 };
 
 struct oxp_yaml; /* a document; owns its nodes */
-/* `root_out` is NULL for an empty document. OXP_ERR_SYNTAX with the place, OXP_ERR_NOMEM. */
+/* `root_out` is NULL for an empty document. OXP_ERR_SYNTAX with the place, OXP_ERR_LIMIT (too large), OXP_ERR_NOMEM;
+ * then nothing is owned by the caller. `text` is not needed after the call. */
 enum oxp_status oxp_yaml_parse(struct oxp_view text, struct oxp_yaml **yaml_out, const struct oxp_yaml_node **root_out,
                                struct oxp_error *error);
 void oxp_yaml_free(struct oxp_yaml *yaml);
+
+/* The version of the library behind this (libyaml), static text. */
+const char *oxp_yaml_library(void);
 
 #endif
