@@ -14,8 +14,9 @@ struct word {
 
 #define WORDS_MAX 128
 
-static enum oxp_status bad(struct oxp_error *error, const char *format, const char *name, const char *extra) {
-    return oxp_error_set(error, OXP_ERR_INVALID, 0, 0, format, name, extra);
+/* "<what>: <why>" */
+static enum oxp_status bad(struct oxp_error *error, const char *what, const char *why) {
+    return oxp_error_set(error, OXP_ERR_INVALID, 0, 0, "%s: %s", what, why);
 }
 
 static enum oxp_status check_value(const struct word *word, const char *text, struct oxp_error *error) {
@@ -25,12 +26,11 @@ static enum oxp_status check_value(const struct word *word, const char *text, st
     case OXP_KIND_COUNT:
     case OXP_KIND_TIME:
     case OXP_KIND_REAL:
-        return oxp_number_parse_json(word->value, &number) == OXP_OK ? OXP_OK
-                                                                     : bad(error, "%s: %s is wanted", text, "a number");
+        return oxp_number_parse_json(word->value, &number) == OXP_OK ? OXP_OK : bad(error, text, "a number is wanted");
     case OXP_KIND_BOOL:
         return oxp_view_is(word->value, "true") || oxp_view_is(word->value, "false")
                    ? OXP_OK
-                   : bad(error, "%s: %s is wanted", text, "true or false");
+                   : bad(error, text, "true or false is wanted");
     default:
         return OXP_OK;
     }
@@ -40,7 +40,7 @@ static enum oxp_status read_word(enum oxp_event_type type, const char *text, str
                                  struct oxp_error *error) {
     const char *equals = strchr(text, '=');
     if (equals == NULL || equals == text) {
-        return bad(error, "\"%s\" is not key=value%s", text, "");
+        return bad(error, text, "not key=value");
     }
     struct oxp_view key = oxp_view_of(text, (size_t)(equals - text));
     const char *dot = memchr(key.ptr, '.', key.len);
@@ -53,7 +53,7 @@ static enum oxp_status read_word(enum oxp_event_type type, const char *text, str
     }
     enum oxp_field field = oxp_field_find_for(type, key);
     if (field == OXP_FIELDS || field == OXP_FIELD_TYPE || oxp_field_spec(field)->kind == OXP_KIND_MAP) {
-        return bad(error, "%s: no such field in an event of type %s", text, oxp_type_spec(type)->name);
+        return bad(error, text, "no such field in an event of this type");
     }
     word->kind = oxp_field_spec(field)->kind;
     return check_value(word, text, error);
@@ -98,10 +98,10 @@ enum oxp_status oxp_event_text_build(int argc, char *const *argv, double now_s, 
     bool has_ts = false;
     enum oxp_event_type type = oxp_event_type_find(oxp_view_from(argv[0]));
     if (type == OXP_EVENT_NONE) {
-        return bad(error, "\"%s\" is not an event type%s", argv[0], "");
+        return bad(error, argv[0], "not an event type");
     }
     if (argc - 1 > WORDS_MAX) {
-        return bad(error, "%s: more than 128 fields%s", argv[0], "");
+        return bad(error, argv[0], "more than 128 fields");
     }
     for (int i = 1; i < argc; i++, count++) {
         enum oxp_status status = read_word(type, argv[i], &words[count], error);
@@ -128,5 +128,5 @@ enum oxp_status oxp_event_text_build(int argc, char *const *argv, double now_s, 
     }
     oxp_buf_append_char(line, '}');
     enum oxp_status status = oxp_buf_status(line);
-    return status == OXP_OK ? OXP_OK : bad(error, "%s: the event is %s", argv[0], "longer than 8 KiB");
+    return status == OXP_OK ? OXP_OK : bad(error, argv[0], "the event is longer than 8 KiB");
 }

@@ -1,7 +1,9 @@
-/* Configuration: one table of options (options.def), read from flags, environment, a YAML file and defaults, in that order.
+/* Configuration: one table of options (options.def), read from flags, environment, a YAML file and defaults, in that
+ * order.
  *
- * `--web.listen-address`, `web.listen_address` in the file, and OXPECKER_WEB_LISTEN_ADDRESS are one row: key, type, default, range and
- * help stand there and nowhere else; `--help`, the man page and docs/configuration.md are made from it. Secrets have a `_file` form. */
+ * `--web.listen-address`, `web.listen_address` in the file, and OXPECKER_WEB_LISTEN_ADDRESS are one row: key, type,
+ * default, range and help stand there and nowhere else; `--help`, the man page and docs/configuration.md are made from
+ * it. Secrets have a `_file` form. */
 #ifndef OXP_CONFIG_CONFIG_H
 #define OXP_CONFIG_CONFIG_H
 
@@ -17,7 +19,8 @@ enum oxp_option {
 
 enum oxp_option_type {
     OXP_OPT_TEXT,
-    OXP_OPT_PATH,
+    OXP_OPT_PATH,     /* of a file */
+    OXP_OPT_ROUTE,    /* of a URL: "/metrics" */
     OXP_OPT_URL,      /* http:// or https:// */
     OXP_OPT_ADDRESS,  /* host:port */
     OXP_OPT_BOOL,     /* true, false; a bare flag is true, --no-flag is false */
@@ -30,8 +33,8 @@ enum oxp_option_type {
 enum oxp_option_source { OXP_FROM_DEFAULT, OXP_FROM_FILE, OXP_FROM_ENVIRONMENT, OXP_FROM_FLAG };
 
 struct oxp_option_spec {
-    const char *key;  /* "web.listen_address" */
-    const char *flag; /* "web.listen-address" */
+    const char *key;         /* "web.listen_address" */
+    const char *flag;        /* "web.listen-address" */
     const char *environment; /* "OXPECKER_WEB_LISTEN_ADDRESS" */
     enum oxp_option_type type;
     const char *initial; /* default, as text */
@@ -45,7 +48,7 @@ const struct oxp_option_spec *oxp_option_spec(enum oxp_option option);
 
 struct oxp_config_value {
     char *text;    /* owned; the value as given, never NULL */
-    double number; /* COUNT, DURATION (seconds), MODE, BOOL (0 or 1) */
+    double number; /* COUNT, DURATION (seconds), MODE, BOOL (0 or 1), CHOICE (its place in the list, from 0) */
     enum oxp_option_source source;
 };
 
@@ -69,14 +72,24 @@ struct oxp_config_source {
     char *const *environment; /* "NAME=value", NULL-terminated */
 };
 
-/* Reads everything. On failure `error` has file line and column (0 for flags and environment) and a sentence that names the flag, variable
- * or file, what was wrong, and what was expected; `config` is then empty. Free with oxp_config_fini. */
-enum oxp_status oxp_config_load(const struct oxp_config_source *source, struct oxp_config *config, struct oxp_error *error);
-/* Checks one YAML text alone, reporting every fault (not only the first) through `report`; OXP_OK when there was none. */
-enum oxp_status oxp_config_check(struct oxp_view text, void (*report)(void *ctx, const struct oxp_error *error), void *ctx);
+/* Reads everything. On failure `error` (may be NULL) has a sentence that names the flag, variable or file, what was
+ * wrong, and what was expected. A fault inside the file has its line and column in `error`, and its text begins
+ * "FILE:LINE:COLUMN: "; else both are 0. `config` is then empty. OXP_ERR_INVALID for what a person must mend, the
+ * system's reason for a file that cannot be read (NOT_FOUND, DENIED, LIMIT past 1 MiB, …), OXP_ERR_NOMEM. Free with
+ * oxp_config_fini. */
+enum oxp_status oxp_config_load(const struct oxp_config_source *source, struct oxp_config *config,
+                                struct oxp_error *error);
+/* Checks one YAML text alone, reporting every fault (not only the first) through `report`; OXP_OK when there was none.
+ * The caller knows the file's name: the texts do not begin with a place. ${NAME} is taken from the process'
+ * environment. */
+enum oxp_status oxp_config_check(struct oxp_view text, void (*report)(void *ctx, const struct oxp_error *error),
+                                 void *ctx);
+/* Reads a file (a pipe too) whole, at most 1 MiB; free(*text_out). `error` names the path and the reason. */
+enum oxp_status oxp_config_read_file(const char *path, char **text_out, size_t *len_out, struct oxp_error *error);
 void oxp_config_fini(struct oxp_config *config);
 
-/* Text made from the table (free()): the flags part of --help, a roff man page's OPTIONS section, docs/configuration.md's table. */
+/* Text made from the table (free()): the flags part of --help, a roff man page's OPTIONS section,
+ * docs/configuration.md's tables. NULL without memory. */
 char *oxp_config_help(void);
 char *oxp_config_man(void);
 char *oxp_config_markdown(void);

@@ -50,7 +50,7 @@ void oxp_clock_manual_advance(struct oxp_clock_manual *manual, double seconds) {
 
 struct oxp_wall oxp_wall_from_seconds(double seconds) {
     double whole = floor(seconds);
-    return (struct oxp_wall){(int64_t)whole * OXP_NS_PER_S + (int64_t)((seconds - whole) * 1e9)};
+    return (struct oxp_wall){(int64_t)whole * OXP_NS_PER_S + llround((seconds - whole) * 1e9)};
 }
 
 void oxp_wall_format(struct oxp_wall wall, char out[25]) {

@@ -1,7 +1,7 @@
 /* Events through a Unix stream socket, so many to a write: bench_events SOCKET COUNT EVENTS_PER_WRITE
  *
- * SOCKET is a sidecar's, or "sink" for the limit: the same bytes to a thread that only reads. Prints "COUNT SECONDS BYTES"; the time
- * ends when the other side has closed, which a sidecar does once all is applied. */
+ * SOCKET is a sidecar's, or "sink" for the limit: the same bytes to a thread that only reads. Prints "COUNT SECONDS
+ * BYTES"; the time ends when the other side has closed, which a sidecar does once all is applied. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,15 +39,21 @@ static int connect_to(const char *path) {
 /* One session's life: 8 events of about 200 bytes, of which 4 are operations. */
 static size_t event(char *out, size_t size, long i) {
     static const char *const forms[] = {
-        "{\"type\":\"session.started\",\"ts\":%.3f,\"seq\":%ld,\"session\":\"5f0c1c9e-8f7d-4a55-9b1c-%012ld\",\"region\":\"us-east-1\","
-        "\"keep_alive\":true,\"timeout_s\":3600,\"create_s\":1.284,\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}\n",
-        "{\"type\":\"task.started\",\"ts\":%.3f,\"seq\":%ld,\"task\":\"task-%012ld\",\"workflow\":\"video_discovery\",\"session\":"
+        "{\"type\":\"session.started\",\"ts\":%.3f,\"seq\":%ld,\"session\":\"5f0c1c9e-8f7d-4a55-9b1c-%012ld\","
+        "\"region\":\"us-east-1\","
+        "\"keep_alive\":true,\"timeout_s\":3600,\"create_s\":1.284,\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}"
+        "\n",
+        "{\"type\":\"task.started\",\"ts\":%.3f,\"seq\":%ld,\"task\":\"task-%012ld\",\"workflow\":\"video_discovery\","
+        "\"session\":"
         "\"5f0c1c9e-8f7d-4a55-9b1c-000000000001\",\"attempt\":1,\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}\n",
-        "{\"type\":\"operation\",\"ts\":%.3f,\"seq\":%ld,\"session\":\"5f0c1c9e-8f7d-4a55-9b1c-%012ld\",\"op\":\"extract\",\"ok\":true,"
+        "{\"type\":\"operation\",\"ts\":%.3f,\"seq\":%ld,\"session\":\"5f0c1c9e-8f7d-4a55-9b1c-%012ld\",\"op\":"
+        "\"extract\",\"ok\":true,"
         "\"duration_s\":2.417,\"model\":\"gpt-4o\",\"tokens\":{\"input\":1834,\"output\":212},\"inference_s\":1.9}\n",
-        "{\"type\":\"task.ended\",\"ts\":%.3f,\"seq\":%ld,\"task\":\"task-%012ld\",\"workflow\":\"video_discovery\",\"status\":"
+        "{\"type\":\"task.ended\",\"ts\":%.3f,\"seq\":%ld,\"task\":\"task-%012ld\",\"workflow\":\"video_discovery\","
+        "\"status\":"
         "\"succeeded\",\"duration_s\":12.25,\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}\n",
-        "{\"type\":\"session.ended\",\"ts\":%.3f,\"seq\":%ld,\"session\":\"5f0c1c9e-8f7d-4a55-9b1c-%012ld\",\"status\":\"COMPLETED\","
+        "{\"type\":\"session.ended\",\"ts\":%.3f,\"seq\":%ld,\"session\":\"5f0c1c9e-8f7d-4a55-9b1c-%012ld\",\"status\":"
+        "\"COMPLETED\","
         "\"reason\":\"released\",\"proxy_bytes\":1048576,\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}\n",
     };
     static const int order[8] = {0, 1, 2, 2, 2, 2, 3, 4};
@@ -64,7 +70,8 @@ int main(int argc, char **argv) {
     int pair[2] = {-1, -1};
     pthread_t thread;
     int is_sink = strcmp(argv[1], "sink") == 0;
-    if (is_sink && (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0 || pthread_create(&thread, NULL, sink, &pair[1]) != 0)) {
+    if (is_sink &&
+        (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0 || pthread_create(&thread, NULL, sink, &pair[1]) != 0)) {
         return 1;
     }
     int fd = is_sink ? pair[0] : connect_to(argv[1]);

@@ -91,7 +91,7 @@ class Sidecar:
     def logged(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def signal(self, number):
+    def send_signal(self, number):
         self.process.send_signal(number)
 
     def stop(self, number=signal.SIGTERM, seconds=30):

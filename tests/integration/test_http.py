@@ -154,7 +154,7 @@ class Reload(unittest.TestCase):
             self.assertEqual(metrics["oxpecker_config_last_reload_successful"], 0)
             sidecar.config.write_text("orchestrator: {sessions_limit: 7}\n")
             import signal
-            sidecar.signal(signal.SIGHUP)
+            sidecar.send_signal(signal.SIGHUP)
             wait_for(lambda: sidecar.metrics()["orchestrator_sessions_limit"] == 7, what="SIGHUP")
             self.assertEqual(sidecar.metrics()["oxpecker_config_last_reload_successful"], 1)
 

@@ -180,7 +180,7 @@ class Stop(unittest.TestCase):
             with sidecar.connect() as s:
                 s.sendall(b'{"type":"session.started","session":"a","region":"us-east-1"}\n')
                 wait_for(lambda: sidecar.metrics()[RUNNING] == 1, what="the session")
-                sidecar.signal(signal.SIGINT)
+                sidecar.send_signal(signal.SIGINT)
                 wait_for(lambda: sidecar.request("/-/ready")[0] == 503, what="not ready while stopping")
                 s.sendall(b'{"type":"session.ended","session":"a","status":"COMPLETED"}\n')
                 s.shutdown(socket.SHUT_WR)
@@ -201,7 +201,7 @@ class Stop(unittest.TestCase):
         with Sidecar("--shutdown.grace=20s") as sidecar:
             sidecar.metrics()
             time.sleep(1.2)  # one tick of the sidecar's own clock sees that it was scraped
-            sidecar.signal(signal.SIGTERM)
+            sidecar.send_signal(signal.SIGTERM)
             wait_for(lambda: sidecar.request("/-/ready")[0] == 503, what="stopping")
             time.sleep(0.3)
             self.assertIsNone(sidecar.process.poll(), "it waits")
@@ -211,7 +211,7 @@ class Stop(unittest.TestCase):
     def test_a_second_signal_ends_at_once(self):
         with Sidecar("--shutdown.grace=60s") as sidecar:
             with sidecar.connect():
-                sidecar.signal(signal.SIGTERM)
+                sidecar.send_signal(signal.SIGTERM)
                 wait_for(lambda: sidecar.request("/-/ready")[0] == 503, what="stopping")
                 self.assertEqual(sidecar.stop(signal.SIGTERM, 5), 0)
 

@@ -33,7 +33,7 @@ enum oxp_metric_type {
     OXP_COUNTER,       /* whole numbers, uint64 */
     OXP_COUNTER_FLOAT, /* seconds, ratios: double */
     OXP_GAUGE,         /* double */
-    OXP_GAUGE_AGE,     /* holds a unix time in seconds; reads as the time since then, never negative */
+    OXP_GAUGE_AGE,     /* holds a unix time in seconds (0 = none); reads as the time since then, 0 or more */
     OXP_HISTOGRAM,
 };
 
@@ -64,7 +64,8 @@ struct oxp_registry_options {
     size_t series;              /* cap over all families; 0 = 100,000. A histogram counts as one. */
     size_t series_per_family;   /* 0 = 10,000 */
     double (*now_s)(void *ctx); /* unix time for created times; NULL = the system's */
-    /* Called, under the family's lock, once for each update that a cap folded away. May be NULL. */
+    /* Called, under the family's lock (so it may not make series of that family), once for each lookup that a bound or
+     * a cap folded away, with the label that would not fit and the value it had. May be NULL. */
     void (*on_drop)(void *ctx, const char *family, const char *label_key, struct oxp_view label_value);
     void *ctx;
 };
@@ -129,7 +130,9 @@ double oxp_histogram_sum(const struct oxp_series *series);
 
 /* Label pairs for the next exemplar of a counter, or of the bucket that holds `value`; value and unix time are kept
  * with it. `labels` holds `count` alternating names and values (count is even). One that is longer than
- * OXP_EXEMPLAR_MAX is not kept. Exemplars cost memory only once one is set. */
+ * OXP_EXEMPLAR_MAX, or than struct oxp_exemplar holds, is not kept; nor is one with a name that is no label name or
+ * comes twice, with a value that is not UTF-8, or that meets another just being written. Exemplars cost memory only
+ * once one is set. Any thread. */
 void oxp_series_exemplar(struct oxp_series *series, double value, double time_s, const struct oxp_view *labels,
                          size_t count);
 
@@ -148,6 +151,7 @@ void oxp_registry_set_created(struct oxp_registry *registry, double created_s);
 struct oxp_snapshot {
     const struct oxp_registry *registry;
     double now_s;
+    uint32_t made; /* the newest series that it sees */
     /* the position */
     size_t family_index, family_count;
     const struct oxp_family *family;

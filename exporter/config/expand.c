@@ -1,0 +1,71 @@
+#include "exporter/config/reader.h"
+
+/* ${NAME} in the file's values:
+ *   1. $$ is one $.
+ *   2. ${NAME} is the variable's value as it is; a variable that is not set is a fault (one that is set and empty is
+ * not).
+ *   3. Any other $ is a fault, so that a forgotten brace is not taken for text. */
+
+bool oxp_environment_find(char *const *environment, struct oxp_view name, struct oxp_view *value_out) {
+    for (char *const *entry = environment; entry != NULL && *entry != NULL; entry++) {
+        struct oxp_view whole = oxp_view_from(*entry);
+        if (oxp_view_starts(whole, name) && whole.len > name.len && whole.ptr[name.len] == '=') {
+            *value_out = oxp_view_from(*entry + name.len + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_name(struct oxp_view text) {
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        if (!letter && (i == 0 || c < '0' || c > '9')) {
+            return false;
+        }
+    }
+    return text.len != 0;
+}
+
+/* What stands between the braces at the start of `text`; false when there are none. */
+static bool take_name(struct oxp_view text, struct oxp_view *name_out) {
+    const char *end = text.len < 3 || text.ptr[1] != '{' ? NULL : memchr(text.ptr, '}', text.len);
+    if (end == NULL) {
+        return false;
+    }
+    *name_out = oxp_view_of(text.ptr + 2, (size_t)(end - text.ptr) - 2);
+    return true;
+}
+
+enum oxp_status oxp_expand(struct oxp_view text, char *const *environment, struct oxp_buf *out, struct oxp_error *why) {
+    while (text.len != 0) {
+        const char *dollar = memchr(text.ptr, '$', text.len);
+        size_t before = dollar == NULL ? text.len : (size_t)(dollar - text.ptr);
+        oxp_buf_append(out, text.ptr, before);
+        text = oxp_view_of(text.ptr + before, text.len - before);
+        if (text.len == 0) {
+            break;
+        }
+        struct oxp_view name, value;
+        size_t taken = 2;
+        if (text.len >= 2 && text.ptr[1] == '$') {
+            oxp_buf_append_char(out, '$');
+        } else if (!take_name(text, &name) || !is_name(name)) {
+            return oxp_error_set(why, OXP_ERR_INVALID, 0, 0,
+                                 "a $ must begin ${NAME}; write $$ for the character itself");
+        } else if (!oxp_environment_find(environment, name, &value)) {
+            return oxp_error_set(why, OXP_ERR_INVALID, 0, 0, "the environment variable %s is not set",
+                                 oxp_shown(name).text);
+        } else {
+            oxp_buf_append_view(out, value);
+            taken = name.len + 3;
+        }
+        text = oxp_view_of(text.ptr + taken, text.len - taken);
+    }
+    enum oxp_status status = oxp_buf_status(out);
+    if (status == OXP_ERR_LIMIT) {
+        return oxp_error_set(why, OXP_ERR_INVALID, 0, 0, "the value is longer than %d bytes", OXP_CONFIG_VALUE_MAX);
+    }
+    return status;
+}
