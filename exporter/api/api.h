@@ -1,4 +1,8 @@
-/* What the routes answer: metrics, health, lifecycle, events in, the ledger as JSON. */
+/* What the routes answer: metrics, health, lifecycle, events in, the ledger as JSON.
+ *
+ * The lists of the ledger (sessions, tasks, breakers, writers) answer {"total": all that match, "skip": s, "<list>":
+ * [entries]}, oldest first; ?limit= (1 to 1,000, 100 if absent), ?skip= and ?id= choose. Times are unix seconds, null
+ * when unknown. */
 #ifndef OXP_API_API_H
 #define OXP_API_API_H
 
@@ -23,9 +27,13 @@ struct oxp_api {
     void *ctx;
 };
 
-/* The route table; `telemetry_path` replaces "/metrics". The array is the caller's: free() it; the path must outlive it. */
+/* The route table; `telemetry_path` replaces "/metrics" (NULL leaves it). The array is the caller's: free() it; the
+ * path must outlive it. OXP_ERR_INVALID when the path does not begin with a slash, ends in a star or is another route's
+ * ("/" apart, which then has no landing page), OXP_ERR_NOMEM. */
 enum oxp_status oxp_api_routes(const char *telemetry_path, struct oxp_route **routes_out);
-/* For oxp_server_options.on_answer: scrape counters. `ctx` is the struct oxp_api. */
+/* For oxp_server_options.on_answer: a debug line for each answer. `ctx` is the struct oxp_api. Scrapes are not counted
+ * here but when their stream has ended (metrics.c), where the format is known; one that the client left half-way is not
+ * counted. */
 void oxp_api_on_answer(void *ctx, const struct oxp_route *route, int status, double seconds);
 
 #endif

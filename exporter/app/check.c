@@ -42,23 +42,19 @@ static void report(void *ctx, const struct oxp_error *error) {
 }
 
 static int check_config_file(const char *path) {
-    struct oxp_buf buf;
     struct faults faults = {.file = path};
-    oxp_buf_init(&buf, INPUT_MAX);
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        fprintf(stderr, "%s: cannot be opened: %m\n", path);
+    struct oxp_error error = {0};
+    char *text = NULL;
+    size_t len = 0;
+    if (oxp_config_read_file(path, &text, &len, &error) != OXP_OK) {
+        fprintf(stderr, "%s\n", error.text);
         return 1;
     }
-    bool bad = !slurp(file, path, &buf);
-    fclose(file);
-    if (!bad) {
-        bad = oxp_config_check(oxp_buf_view(&buf), report, &faults) != OXP_OK;
-    }
+    bool bad = oxp_config_check(oxp_view_of(text, len), report, &faults) != OXP_OK;
     if (!bad) {
         printf("%s: ok\n", path);
     }
-    oxp_buf_fini(&buf);
+    free(text);
     return bad;
 }
 

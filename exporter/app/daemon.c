@@ -2,6 +2,7 @@
 
 #include "exporter/app/build.h"
 #include "exporter/app/saved.h"
+#include "lib/base/map.h"
 #include "lib/net/net.h"
 #include <signal.h>
 #include <stdio.h>
@@ -21,16 +22,17 @@ static double now_s(void *ctx) {
     return oxp_wall_seconds(oxp_clock_wall(daemon->clock));
 }
 
-/* Under the family's lock, any thread. The offender is named once in ten seconds; the counter has them all. */
+/* Under the family's lock, any thread. An offender is named once in ten seconds; the counter has them all. */
 static void on_drop(void *ctx, const char *family, const char *label_key, struct oxp_view label_value) {
     struct oxp_daemon *daemon = ctx;
     if (daemon->dropped.cell != NULL) {
         oxp_counter_add(daemon->dropped, 1);
     }
+    /* Families that share a slot share its ten seconds: there are more slots than families. */
+    _Atomic int64_t *slot = &daemon->drop_notes[oxp_hash(family, strlen(family), 0) % OXP_DROP_NOTES];
     int64_t now = oxp_clock_mono(daemon->clock).ns;
-    int64_t last = atomic_load_explicit(&daemon->last_drop_note, memory_order_relaxed);
-    if ((last == 0 || now - last >= 10 * OXP_NS_PER_S) &&
-        atomic_compare_exchange_strong(&daemon->last_drop_note, &last, now)) {
+    int64_t last = atomic_load_explicit(slot, memory_order_relaxed);
+    if ((last == 0 || now - last >= 10 * OXP_NS_PER_S) && atomic_compare_exchange_strong(slot, &last, now)) {
         oxp_log_warning(daemon->log, "a label cap was reached; updates go to the overflow series",
                         OXP_LOG_TEXT("family", family), OXP_LOG_TEXT("label", label_key == NULL ? "" : label_key),
                         OXP_LOG_VIEW("value", label_value));
@@ -236,6 +238,11 @@ static enum oxp_status restore(struct oxp_daemon *daemon, struct oxp_error *erro
     size_t restored = 0;
     /* First the journal: it takes the directory's lock. */
     enum oxp_status status = oxp_ledger_open(daemon->ledger, directory, error);
+    if (status == OXP_ERR_IO) { /* a full or failing disk is no reason not to watch; a wrong path is */
+        oxp_daemon_log_error(daemon->log, "the storage cannot be used; all state is in memory", error);
+        error->text[0] = '\0';
+        return OXP_OK;
+    }
     if (status != OXP_OK) {
         return status;
     }
@@ -317,7 +324,8 @@ static enum oxp_status make_server(struct oxp_daemon *daemon, struct oxp_error *
     return status;
 }
 
-/* As many descriptors as the system allows: event connections and HTTP connections together pass the usual soft limit. */
+/* As many descriptors as the system allows: event connections and HTTP connections together pass the usual soft limit.
+ */
 static void raise_descriptor_limit(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
@@ -339,6 +347,7 @@ static enum oxp_status block_signals(struct oxp_daemon *daemon) {
     }
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); /* a file that may not grow is a write that fails, not the end */
     daemon->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return daemon->signals < 0 ? OXP_ERR_IO : OXP_OK;
 }

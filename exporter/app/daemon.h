@@ -8,6 +8,8 @@
 #include "exporter/listen/listen.h"
 #include "exporter/watch/health.h"
 
+#define OXP_DROP_NOTES 256
+
 enum oxp_phase { OXP_STARTING, OXP_READY, OXP_STOPPING };
 
 struct oxp_daemon {
@@ -31,9 +33,11 @@ struct oxp_daemon {
     struct oxp_health_probe *probe;
     int signals; /* signalfd, or -1 */
     struct oxp_watch *signal_watch;
-    _Atomic int phase;              /* enum oxp_phase */
-    _Atomic int probe_healthy;      /* what the probe saw last; read by the loop */
-    _Atomic int64_t last_drop_note; /* monotonic ns, so that a flood of drops is one line every ten seconds */
+    _Atomic int phase;                          /* #define OXP_DROP_NOTES 256
+                         
+            enum oxp_phase */
+    _Atomic int probe_healthy;                  /* what the probe saw last; read by the loop */
+    _Atomic int64_t drop_notes[OXP_DROP_NOTES]; /* by family: monotonic ns of the last line about it */
     /* stopping (loop thread) */
     struct oxp_mono stop_began, stop_deadline;
     struct oxp_mono last_scrape; /* 0 = none yet */

@@ -5,16 +5,19 @@
 
 #define RELOAD_TIMEOUT_MS 10000
 
-/* An option that cannot change while running keeps its old value; a new one in the file is said. */
+/* An option that cannot change while running keeps its old value, and its very text, which other parts point to; a new
+ * one is said. */
 static void keep_what_needs_a_restart(struct oxp_daemon *daemon, struct oxp_config *fresh) {
     for (int i = 0; i < OXP_OPTIONS; i++) {
         const struct oxp_option_spec *spec = oxp_option_spec((enum oxp_option)i);
-        if (spec->reloadable || strcmp(fresh->values[i].text, daemon->config.values[i].text) == 0) {
+        if (spec->reloadable) {
             continue;
         }
-        oxp_log_warning(daemon->log, "an option that changed takes effect after a restart",
-                        OXP_LOG_TEXT("option", spec->key), OXP_LOG_TEXT("running", daemon->config.values[i].text),
-                        OXP_LOG_TEXT("new", fresh->values[i].text));
+        if (strcmp(fresh->values[i].text, daemon->config.values[i].text) != 0) {
+            oxp_log_warning(daemon->log, "an option that changed takes effect after a restart",
+                            OXP_LOG_TEXT("option", spec->key), OXP_LOG_TEXT("running", daemon->config.values[i].text),
+                            OXP_LOG_TEXT("new", fresh->values[i].text));
+        }
         struct oxp_config_value old = fresh->values[i];
         fresh->values[i] = daemon->config.values[i];
         daemon->config.values[i] = old;

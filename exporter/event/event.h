@@ -1,7 +1,8 @@
 /* An event: what an orchestrator says happened. Plain data with fixed limits; no I/O, no state.
  *
  * event.def is the one table: every field with its kind and limit, every type with the fields it needs. Parsers fill a
- * `struct oxp_event`, the ledger reads it, `oxpecker send` and docs/events.md take kinds and names from the same table. */
+ * `struct oxp_event`, the ledger reads it, `oxpecker send` and docs/events.md take kinds and names from the same table.
+ */
 #ifndef OXP_EVENT_EVENT_H
 #define OXP_EVENT_EVENT_H
 
@@ -27,6 +28,8 @@ enum oxp_field {
     OXP_FIELDS
 };
 
+#define OXP_FIELD_WORDS ((OXP_FIELDS + 63) / 64)
+
 enum oxp_field_kind {
     OXP_KIND_STRING, /* UTF-8, at most `limit` bytes, scrubbed of secrets */
     OXP_KIND_ID,     /* a string that names something: 1 to `limit` bytes, no control characters, scrubbed */
@@ -34,7 +37,9 @@ enum oxp_field_kind {
     OXP_KIND_COUNT,  /* whole number, 0 to 2^53 */
     OXP_KIND_TIME,   /* unix seconds */
     OXP_KIND_BOOL,
-    OXP_KIND_MAP,    /* one level of name: scalar pairs (attrs, labels) */
+    OXP_KIND_MAP,  /* one level of name: scalar pairs (attrs, labels); `limit` bytes a value */
+    OXP_KIND_REAL, /* finite double of either sign */
+    OXP_KIND_WORD, /* a STRING, or a number kept as the text that it was written in */
 };
 
 /* Why an event was refused; the label values of oxpecker_events_rejected_total. */
@@ -51,14 +56,14 @@ struct oxp_event_pair {
 };
 
 union oxp_field_value {
-    struct oxp_view text; /* STRING, ID */
-    double number;        /* NUMBER, COUNT, TIME; seconds for times and durations */
+    struct oxp_view text; /* STRING, ID, WORD */
+    double number;        /* NUMBER, COUNT, TIME, REAL; seconds for times and durations */
     bool flag;            /* BOOL */
 };
 
 struct oxp_event {
     enum oxp_event_type type;
-    uint64_t present[(OXP_FIELDS + 63) / 64]; /* one bit a field */
+    uint64_t present[OXP_FIELD_WORDS];        /* one bit a field */
     union oxp_field_value values[OXP_FIELDS]; /* valid where the bit is set */
     struct oxp_event_pair attrs[OXP_EVENT_ATTRS_MAX];
     size_t attr_count;
@@ -98,10 +103,10 @@ struct oxp_field_spec {
 };
 
 struct oxp_type_spec {
-    const char *name; /* "session.started" */
+    const char *name;               /* "session.started" */
     const enum oxp_field *required; /* ends with OXP_FIELDS */
     const enum oxp_field *optional; /* ends with OXP_FIELDS; the envelope is always allowed */
-    const char *moves; /* for docs */
+    const char *moves;              /* for docs */
 };
 
 const struct oxp_field_spec *oxp_field_spec(enum oxp_field field);
@@ -109,6 +114,16 @@ const struct oxp_type_spec *oxp_type_spec(enum oxp_event_type type);
 /* By name; OXP_EVENT_NONE or OXP_FIELDS when it is not in the table. Constant time. */
 enum oxp_event_type oxp_event_type_find(struct oxp_view name);
 enum oxp_field oxp_field_find(struct oxp_view name);
+/* What `name` means in an event of this type: the envelope's field or one that the type lists. OXP_FIELDS when it means
+ * nothing there, and is skipped. Two fields share the name "status": of an error it is HTTP_STATUS, a number, elsewhere
+ * STATUS, a text. Constant time; the parser and `oxpecker send` go by this. */
+enum oxp_field oxp_field_find_for(enum oxp_event_type type, struct oxp_view name);
+/* True when `name` is the first part of a nested field of this type ("tokens" of "operation"). */
+bool oxp_field_is_group(enum oxp_event_type type, struct oxp_view name);
+/* One bit a field: those that every event of this type must have. `type` and the envelope are not in it. */
+const uint64_t *oxp_type_required(enum oxp_event_type type);
+/* The kind in words: "text", "a whole number" … */
+const char *oxp_field_kind_name(enum oxp_field_kind kind);
 /* "malformed", … */
 const char *oxp_reject_name(enum oxp_reject reason);
 

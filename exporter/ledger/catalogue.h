@@ -1,6 +1,7 @@
 /* The metric catalogue: every `orchestrator_` family, declared once in catalogue.def (domain catalogue, section 4).
  *
- * A row that no event or watcher moves yet is marked `later` with the reason: it is listed in docs/metrics.md and not exposed. */
+ * A row that no event or watcher moves yet is marked `later` with the reason: it is listed in docs/metrics.md and not
+ * exposed. */
 #ifndef OXP_LEDGER_CATALOGUE_H
 #define OXP_LEDGER_CATALOGUE_H
 

@@ -1,12 +1,13 @@
 /* The ledger: who is open. Events in, state and numbers out (domain catalogue, section 5).
  *
- * Sessions, tasks, workflow runs, breakers, incidents and writers are known by id; ids never become labels. Everything here belongs to
- * the loop thread; other threads ask through oxp_loop_call. Time comes from the clock that was handed in; no timers of its own:
- * the owner calls oxp_ledger_tick about once a second.
+ * Sessions, tasks, workflow runs, breakers, incidents and writers are known by id; ids never become labels. Everything
+ * here belongs to the loop thread; other threads ask through oxp_loop_call. Time comes from the clock that was handed
+ * in; no timers of its own: the owner calls oxp_ledger_tick about once a second.
  *
- * Identity: `writer` (default "main") with `boot` is one life of one process. The connection that says orchestrator.started owns what it
- * opens. When it ends without orchestrator.stopping and does not come back within the reconnect grace (5 s), what it owns is
- * orphaned. A new boot of the same writer orphans the old boot's things only once the old connection is gone. */
+ * Identity: `writer` (default "main") with `boot` is one life of one process. The connection that says
+ * orchestrator.started owns what it opens. When it ends without orchestrator.stopping and does not come back within the
+ * reconnect grace (5 s), what it owns is orphaned. A new boot of the same writer orphans the old boot's things only
+ * once the old connection is gone. */
 #ifndef OXP_LEDGER_LEDGER_H
 #define OXP_LEDGER_LEDGER_H
 
@@ -23,12 +24,19 @@ struct oxp_ledger_options {
     double reconnect_grace_s; /* 5 */
     double idle_limit_s;      /* 600: for what has no live owner */
     double stall_limit_s;     /* 300: a running task with no event */
-    double start_grace_s;     /* > 0: an orchestrator is expected; orchestrator_up appears as 0 after this; 0 = not expected */
-    double sessions_limit;    /* 0 = unknown */
-    size_t max_sessions, max_tasks; /* records kept open; 0 = 100,000 each; past it the oldest without a live owner goes first */
-    const char *environment;  /* for orchestrator_info when the event does not say; may be NULL */
+    double
+        start_grace_s; /* > 0: an orchestrator is expected; orchestrator_up appears as 0 after this; 0 = not expected */
+    double sessions_limit; /* 0 = unknown */
+    size_t max_sessions,
+        max_tasks; /* records kept open; 0 = 100,000 each; past it the oldest without a live owner goes first */
+    const char *environment; /* for orchestrator_info when the event does not say; may be NULL */
     /* A line for the log; `fields` as name, value pairs of C strings ended by NULL. May be NULL. */
     void (*on_note)(void *ctx, int level, const char *message, const char *const *fields);
+    /* Events that a gap in `seq` shows as lost: for oxpecker_events_lost_total. May be NULL. */
+    void (*on_lost)(void *ctx, uint64_t count);
+    /* An accepted event whose time was before what is known of its session, task, run or breaker; its time was taken
+     * as that. May be NULL. */
+    void (*on_clamped)(void *ctx);
     void *ctx;
 };
 
@@ -38,21 +46,22 @@ void oxp_ledger_free(struct oxp_ledger *ledger);
 /* New limits after a reload. */
 void oxp_ledger_configure(struct oxp_ledger *ledger, const struct oxp_ledger_options *options);
 
-/* Opens `<directory>/ledger.journal`, restores what is in it, and from then on appends before it applies. Call once, before the first
- * event. Restored things wait for their owner for the reconnect grace plus the liveness window, counted from now. */
+/* Opens `<directory>/ledger.journal`, restores what is in it, and from then on appends before it applies. Call once,
+ * before the first event. Restored things wait for their owner for the reconnect grace plus the liveness window,
+ * counted from now. */
 enum oxp_status oxp_ledger_open(struct oxp_ledger *ledger, const char *directory, struct oxp_error *error);
 /* False when memory is all there is, or the journal is failing now. */
 bool oxp_ledger_persistent(const struct oxp_ledger *ledger);
 
 /* Applies one parsed event. `connection` is 0 for HTTP and for connections that own nothing, else the listener's id.
- * OXP_OK; OXP_IGNORED (valid, nothing to do: a repeated end, a resumed thing that is known); OXP_ERR_INVALID with `reason_out` and
- * `error` (column 0) when the event cannot be believed (bad_time, bad_field). */
+ * OXP_OK; OXP_IGNORED (valid, nothing to do: a repeated end, a resumed thing that is known); OXP_ERR_INVALID with
+ * `reason_out` and `error` (column 0) when the event cannot be believed (bad_time, bad_field). */
 enum oxp_status oxp_ledger_apply(struct oxp_ledger *ledger, const struct oxp_event *event, uint64_t connection,
                                  enum oxp_reject *reason_out, struct oxp_error *error);
 /* The connection ended. */
 void oxp_ledger_disconnect(struct oxp_ledger *ledger, uint64_t connection);
-/* Moves everything that depends on time: liveness, graces, idle and stall limits, session timeouts, open time of breakers,
- * journal rewrites. */
+/* Moves everything that depends on time: liveness, graces, idle and stall limits, session timeouts, open time of
+ * breakers, journal rewrites. */
 void oxp_ledger_tick(struct oxp_ledger *ledger);
 /* What the health probe saw. */
 void oxp_ledger_probed(struct oxp_ledger *ledger, bool healthy);
@@ -60,13 +69,15 @@ void oxp_ledger_probed(struct oxp_ledger *ledger, bool healthy);
 /* ---- What the API shows: copies, newest last ---- */
 
 struct oxp_session_view {
-    char id[128], region[32], state[16], writer[64], boot[32], workflow[64], trace_id[48], owner[16]; /* owner: live, lost, none */
+    char id[128], region[32], state[16], writer[64], boot[32], workflow[64], trace_id[48],
+        owner[16];                             /* owner: live, lost, none */
     double started_s, last_event_s, timeout_s; /* unix seconds; NaN when unknown */
     bool orphaned, keep_alive_known, keep_alive;
+    bool must_restore; /* it replaced another, whose state has to be restored */
 };
 struct oxp_task_view {
     char id[128], workflow[64], session[128], status[16], writer[64], trace_id[48], priority[16];
-    double started_s, last_event_s, progress_ratio; /* NaN when unknown */
+    double started_s, last_event_s, progress_ratio, queued_s; /* NaN when unknown */
     unsigned attempt;
     bool stalled;
 };
@@ -79,18 +90,20 @@ struct oxp_breaker_view {
 struct oxp_writer_view {
     char writer[64], boot[32], version[64], environment[64];
     double started_s, last_event_s;
-    bool connected, announced, lost;
+    bool connected, announced, lost; /* lost: not heard of, and did not say that it stops */
+    bool stopping;
     uint64_t last_seq, lost_events;
 };
 
-/* Each copies at most `max` entries from the `skip`-th on into `out` and returns how many there are in all. `filter` (may be empty) is
- * an id that must match. */
-size_t oxp_ledger_sessions(const struct oxp_ledger *ledger, struct oxp_view id, size_t skip, struct oxp_session_view *out,
-                           size_t max);
-size_t oxp_ledger_tasks(const struct oxp_ledger *ledger, struct oxp_view id, size_t skip, struct oxp_task_view *out, size_t max);
-size_t oxp_ledger_breakers(const struct oxp_ledger *ledger, struct oxp_view name, size_t skip, struct oxp_breaker_view *out,
-                           size_t max);
-size_t oxp_ledger_writers(const struct oxp_ledger *ledger, struct oxp_view writer, size_t skip, struct oxp_writer_view *out,
-                          size_t max);
+/* Each copies at most `max` entries from the `skip`-th on into `out` and returns how many there are in all. `filter`
+ * (may be empty) is an id that must match. */
+size_t oxp_ledger_sessions(const struct oxp_ledger *ledger, struct oxp_view id, size_t skip,
+                           struct oxp_session_view *out, size_t max);
+size_t oxp_ledger_tasks(const struct oxp_ledger *ledger, struct oxp_view id, size_t skip, struct oxp_task_view *out,
+                        size_t max);
+size_t oxp_ledger_breakers(const struct oxp_ledger *ledger, struct oxp_view name, size_t skip,
+                           struct oxp_breaker_view *out, size_t max);
+size_t oxp_ledger_writers(const struct oxp_ledger *ledger, struct oxp_view writer, size_t skip,
+                          struct oxp_writer_view *out, size_t max);
 
 #endif

@@ -1,6 +1,7 @@
 /* The sidecar's own metrics: every `oxpecker_` family and the unprefixed `process_` ones, declared in selfstats.def.
  *
- * Handles in the struct may be used from any thread. Families that later parts of the sidecar move are marked `later`. */
+ * Handles in the struct may be used from any thread. Families that later parts of the sidecar move are marked `later`.
+ */
 #ifndef OXP_SELFSTATS_SELFSTATS_H
 #define OXP_SELFSTATS_SELFSTATS_H
 
@@ -30,8 +31,8 @@ struct oxp_selfstats {
 /* Registers the families and sets oxpecker_build_info. */
 enum oxp_status oxp_selfstats_register(struct oxp_selfstats *stats, struct oxp_registry *registry, const char *version,
                                        const char *revision);
-/* Reads /proc/self and the registry into the gauges (process_*, oxpecker_series). Any one thread at a time; called before a scrape
- * is answered. */
+/* Reads /proc/self and the registry into the gauges (process_*, oxpecker_series). Any one thread at a time; called
+ * before a scrape is answered. */
 void oxp_selfstats_collect(struct oxp_selfstats *stats);
 
 #endif

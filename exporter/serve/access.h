@@ -1,5 +1,5 @@
-/* Who may do what: pure rules over what is known of a request. Being on loopback is not a password: proxies and pages in a local
- * browser come from there too. */
+/* Who may do what: pure rules over what is known of a request. Being on loopback is not a password: proxies and pages
+ * in a local browser come from there too. */
 #ifndef OXP_SERVE_ACCESS_H
 #define OXP_SERVE_ACCESS_H
 
@@ -10,7 +10,7 @@ struct oxp_access_facts {
     bool local_loopback; /* so is the address that it connected to */
     const char *host;    /* Host header, or NULL */
     const char *origin, *sec_fetch_site, *forwarded, *via; /* header values, or NULL */
-    bool x_forwarded;    /* any header whose name begins with X-Forwarded- */
+    bool x_forwarded;                                      /* any header whose name begins with X-Forwarded- */
     bool expose_ledger, enable_lifecycle;
 };
 

@@ -1,8 +1,8 @@
 /* The HTTP server: the only folder with libmicrohttpd. A route table in, sockets and threads inside.
  *
- * It owns: listening, a small pool of threads, framing refusals (duplicate Content-Length, Content-Length with Transfer-Encoding,
- * several Hosts), absolute deadlines (headers 10 s, body 30 s), body limits, methods, HEAD, and who may do what. It does not know
- * what an answer means. Handlers run on pool threads and may block only briefly. */
+ * It owns: listening, a small pool of threads, framing refusals (duplicate Content-Length, Content-Length with
+ * Transfer-Encoding, several Hosts), absolute deadlines (headers 10 s, body 30 s), body limits, methods, HEAD, and who
+ * may do what. It does not know what an answer means. Handlers run on pool threads and may block only briefly. */
 #ifndef OXP_SERVE_SERVE_H
 #define OXP_SERVE_SERVE_H
 
@@ -19,6 +19,7 @@ enum oxp_access {
     OXP_ACCESS_LIFECYCLE, /* reload and quit: the strict rule, and --web.enable-lifecycle */
 };
 
+struct oxp_route;
 struct oxp_request; /* one request; valid during the handler */
 enum oxp_method oxp_request_method(const struct oxp_request *request);
 struct oxp_view oxp_request_path(const struct oxp_request *request);
@@ -28,19 +29,22 @@ struct oxp_view oxp_request_body(const struct oxp_request *request);
 const char *oxp_request_header(const struct oxp_request *request, const char *name);
 /* Query argument, decoded; NULL when absent. */
 const char *oxp_request_argument(const struct oxp_request *request, const char *name);
+/* The server's route table. */
+const struct oxp_route *oxp_request_routes(const struct oxp_request *request);
 
 struct oxp_response {
-    int status; /* 200 when the handler leaves 0 */
+    int status;               /* 200 when the handler leaves 0 */
     const char *content_type; /* static text */
     /* Either whole: `body` is taken over and freed with free(), */
     char *body;
     size_t body_len;
-    /* or streamed: `read` fills at most `size` bytes and returns how many, 0 = the end; `done` is called once, whatever happens.
-     * Both may be called from another pool thread than the handler's, never at the same time. */
+    /* or streamed: `read` fills at most `size` bytes and returns how many, 0 = the end; `done` is called once, whatever
+     * happens. Both may be called from another pool thread than the handler's, never at the same time. */
     size_t (*read)(void *ctx, char *out, size_t size);
     void (*done)(void *ctx);
     void *ctx;
-    const char *headers[8][2]; /* more: name, value (static, or freed by nobody: must live until done); ends at NULL */
+    const char
+        *headers[8][2]; /* more: name, value (static, or freed by nobody: must live until done); ends at a NULL name */
 };
 
 /* Helpers for whole answers. `text` is copied. */
@@ -60,27 +64,40 @@ struct oxp_route {
 };
 
 struct oxp_server_options {
-    const char *address;       /* ":10108", "127.0.0.1:0", "[::1]:8080", "localhost:80" */
-    unsigned threads;          /* 0 = 4 */
-    unsigned max_connections;  /* 0 = 512; when it is reached the connection that has sat longest without a whole request is cut */
+    const char *address;      /* ":10108", "127.0.0.1:0", "[::1]:8080", "localhost:80" */
+    unsigned threads;         /* 0 = 4 */
+    unsigned max_connections; /* 0 = 512; when it is reached the connection that has sat longest without a whole request
+                                 is cut */
     int64_t header_deadline_ms, body_deadline_ms; /* 0 = 10,000 and 30,000 */
+    int64_t idle_deadline_ms; /* between two requests of one connection; 0 = 75,000: longer than a scrape interval of a
+                                 minute */
+    int64_t answer_deadline_ms; /* for sending a whole answer, and half of it without progress; 0 = 60,000 */
     bool expose_ledger, enable_lifecycle;
     const struct oxp_route *routes; /* static, ended by a NULL path */
     void *ctx;                      /* for the handlers */
-    /* Called after each answer on a pool thread: status and seconds from the first handler call. May be NULL. */
+    /* Called after each answer, its last byte included, on a pool thread: status and seconds from the first handler
+     * call. `route` is NULL when no route took the request. May be NULL. */
     void (*on_answer)(void *ctx, const struct oxp_route *route, int status, double seconds);
-    /* Called for each refusal with its reason (framing, access, deadline, limit). May be NULL. */
+    /* Called for each refusal with its reason: "framing", "access", "deadline" (a connection was cut because it was too
+     * slow), "limit" (the body was too long, or the connection was cut to make room). Any thread of the server. May be
+     * NULL. */
     void (*on_refusal)(void *ctx, const char *reason);
 };
 
 struct oxp_server;
-/* OXP_ERR_IN_USE, OXP_ERR_DENIED, OXP_ERR_INVALID (the address), OXP_ERR_IO; `error` names the address and the reason. */
-enum oxp_status oxp_server_new(const struct oxp_server_options *options, struct oxp_server **server_out, struct oxp_error *error);
+/* Binds and starts; from then on handlers are called. `options` is copied, what it points to (routes, ctx) must live as
+ * long as the server. OXP_ERR_NOMEM, OXP_ERR_IN_USE, OXP_ERR_DENIED, OXP_ERR_INVALID (the address), OXP_ERR_IO; `error`
+ * names the address and the reason. */
+enum oxp_status oxp_server_new(const struct oxp_server_options *options, struct oxp_server **server_out,
+                               struct oxp_error *error);
 /* The bound port. */
 unsigned oxp_server_port(const struct oxp_server *server);
 /* Flags that a reload may change. Any thread. */
 void oxp_server_configure(struct oxp_server *server, bool expose_ledger, bool enable_lifecycle);
 /* Stops listening, lets answers under way end for at most `grace_ms`, closes everything, joins the threads. */
 void oxp_server_free(struct oxp_server *server, int64_t grace_ms);
+
+/* The version of the library behind this (libmicrohttpd), static text. */
+const char *oxp_serve_library(void);
 
 #endif

@@ -60,7 +60,7 @@ static void suspect(struct oxp_view line) {
 }
 
 static void copy(struct oxp_view line) {
-    static char to[8192];
+    static char to[65536];
     memcpy(to, line.ptr, line.len);
     __asm__ volatile("" ::"r"(to) : "memory");
 }

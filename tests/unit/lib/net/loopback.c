@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -134,6 +135,8 @@ static void *serve(void *ctx) {
         if (polled[1].revents != 0 && server->count < CONNECTIONS) {
             int fd = accept(server->listener, NULL, NULL);
             if (fd >= 0) {
+                const int yes = 1; /* or the answer's second part waits for a delayed acknowledgement */
+                setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
                 server->connections[server->count++] = (struct connection){.fd = fd};
                 atomic_fetch_add(&server->accepted, 1);
             }

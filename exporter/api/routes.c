@@ -1,0 +1,141 @@
+/* The route table, the landing page that is made from it, and what the handlers share. */
+#include <stdlib.h>
+
+#include "exporter/api/parts.h"
+#include "lib/base/buf.h"
+#include "lib/json/json.h"
+
+#define PREFIX "/api/oxpecker/v1/"
+
+static oxp_handler_fn landing;
+
+/* The first row is the one that --web.telemetry-path renames, the last the one that gives way to it. */
+static const struct oxp_route table[] = {
+    {"/metrics", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_metrics},
+    {"/health", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_health},
+    {"/-/healthy", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_healthy},
+    {"/-/ready", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_ready},
+    {"/-/reload", OXP_PUT | OXP_POST, OXP_ACCESS_LIFECYCLE, 0, oxp_api_reload},
+    {"/-/quit", OXP_PUT | OXP_POST, OXP_ACCESS_LIFECYCLE, 0, oxp_api_quit},
+    {PREFIX "events", OXP_POST, OXP_ACCESS_LOCAL, OXP_API_EVENTS_MAX, oxp_api_events},
+    {PREFIX "sessions", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_sessions},
+    {PREFIX "tasks", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_tasks},
+    {PREFIX "breakers", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_breakers},
+    {PREFIX "writers", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_writers},
+    {"/", OXP_GET, OXP_ACCESS_OPEN, 0, landing},
+};
+#define ROWS (sizeof table / sizeof table[0])
+
+enum oxp_status oxp_api_routes(const char *telemetry_path, struct oxp_route **routes_out) {
+    const char *path = telemetry_path == NULL ? table[0].path : telemetry_path;
+    size_t len = strlen(path), count = ROWS;
+    if (len == 0 || path[0] != '/' || path[len - 1] == '*') {
+        return OXP_ERR_INVALID;
+    }
+    for (size_t i = 1; i < ROWS - 1; i++) {
+        if (strcmp(path, table[i].path) == 0) {
+            return OXP_ERR_INVALID;
+        }
+    }
+    struct oxp_route *routes = calloc(ROWS + 1, sizeof *routes);
+    if (routes == NULL) {
+        return OXP_ERR_NOMEM;
+    }
+    count -= strcmp(path, table[ROWS - 1].path) == 0 ? 1 : 0;
+    memcpy(routes, table, count * sizeof table[0]);
+    routes[0].path = path;
+    *routes_out = routes;
+    return OXP_OK;
+}
+
+void oxp_api_on_answer(void *ctx, const struct oxp_route *route, int status, double seconds) {
+    struct oxp_api *api = ctx;
+    oxp_log_debug(api->log, "answered", OXP_LOG_TEXT("route", route == NULL ? "" : route->path),
+                  OXP_LOG_NUM("status", status), OXP_LOG_NUM("seconds", seconds));
+}
+
+/* How long a handler waits for the loop thread. While it waits it holds a thread of the pool; so that a scrape finds
+ * one even when the loop hangs, only a few may wait long. */
+#define WAIT_MS 5000
+#define WAIT_LONG_MAX 2
+#define WAIT_SHORT_MS 250
+
+bool oxp_api_on_loop(struct oxp_api *api, oxp_loop_fn *fn, void *arg, struct oxp_response *response) {
+    static atomic_uint waiting;
+    unsigned before = atomic_fetch_add(&waiting, 1);
+    enum oxp_status status = oxp_loop_call(api->loop, fn, arg, before < WAIT_LONG_MAX ? WAIT_MS : WAIT_SHORT_MS);
+    atomic_fetch_sub(&waiting, 1);
+    if (status == OXP_OK) {
+        return true;
+    }
+    oxp_response_error(response, 503, "the sidecar is %s; try again",
+                       status == OXP_ERR_CLOSED ? "stopping" : "too busy");
+    response->headers[0][0] = "Retry-After";
+    response->headers[0][1] = "1";
+    return false;
+}
+
+void oxp_api_json(struct oxp_response *response, int status, struct oxp_json *tree, enum oxp_status made) {
+    char *text = NULL;
+    size_t len = 0;
+    if (made == OXP_OK) {
+        made = oxp_json_write(tree, &text, &len);
+    }
+    oxp_json_free(tree);
+    if (made != OXP_OK) {
+        oxp_response_error(response, 503, "no memory for the answer");
+        return;
+    }
+    response->status = status;
+    response->content_type = "application/json";
+    response->body = text;
+    response->body_len = len;
+}
+
+/* ---- The landing page ---- */
+
+static void append_html(struct oxp_buf *page, const char *text) {
+    static const struct {
+        char c;
+        const char *entity;
+    } entities[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
+    for (; *text != '\0'; text++) {
+        const char *entity = NULL;
+        for (size_t i = 0; i < sizeof entities / sizeof entities[0]; i++) {
+            entity = *text == entities[i].c ? entities[i].entity : entity;
+        }
+        if (entity != NULL) {
+            oxp_buf_append_text(page, entity);
+        } else {
+            oxp_buf_append_char(page, *text);
+        }
+    }
+}
+
+/* Plain, without script or style: what exporters show. A link for each route that can be got. */
+static void landing(void *ctx, const struct oxp_request *request, struct oxp_response *response) {
+    (void)ctx;
+    struct oxp_buf page;
+    oxp_buf_init(&page, 0);
+    oxp_buf_append_text(
+        &page, "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Oxpecker</title></head>\n"
+               "<body>\n<h1>Oxpecker</h1>\n<p>Metrics and alerts of a session orchestrator. Version " OXP_VERSION
+               ".</p>\n<ul>\n");
+    for (const struct oxp_route *route = oxp_request_routes(request); route->path != NULL; route++) {
+        if ((route->methods & OXP_GET) != 0 && route->handle != landing) {
+            oxp_buf_append_text(&page, "<li><a href=\"");
+            append_html(&page, route->path);
+            oxp_buf_append_text(&page, "\">");
+            append_html(&page, route->path);
+            oxp_buf_append_text(&page, "</a></li>\n");
+        }
+    }
+    oxp_buf_append_text(&page, "</ul>\n</body>\n</html>\n");
+    response->content_type = "text/html; charset=utf-8";
+    response->headers[0][0] = "Content-Security-Policy";
+    response->headers[0][1] = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    response->body = oxp_buf_take(&page, &response->body_len);
+    if (response->body == NULL) {
+        oxp_response_error(response, 503, "no memory for the page");
+    }
+}
