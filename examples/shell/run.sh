@@ -3,11 +3,11 @@
 # it is installed. Prints where to look and what is happening. Ctrl-C stops everything, in order.
 #
 # PORT (10108) is the sidecar's, PROMETHEUS_PORT (9090) Prometheus'; a port that is taken is replaced by a free one.
-# RUN_SECONDS ends the run by itself.
+# OXPECKER names another binary; RUN_SECONDS ends the run by itself.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
-oxpecker=$(pwd)/${OXPECKER_BUILD:-build/release}/oxpecker
+oxpecker=${OXPECKER:-$(pwd)/build/release/oxpecker}
 [ -x "$oxpecker" ] || { echo "run: there is no $oxpecker; try make build" >&2; exit 1; }
 for tool in curl python3 flock awk od; do
     command -v $tool >/dev/null || { echo "run: $tool is missing; try make deps" >&2; exit 1; }

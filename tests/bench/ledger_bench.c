@@ -1,6 +1,6 @@
-/* What one event costs in the ledger, parsed before. Prints `name value unit limit_name limit_value`, the best of several
- * rounds; the limits are measured beside it: reading the wall clock and observing a histogram through a handle, which no
- * event can do without, and for a journaled one a write of 200 bytes besides. */
+/* What one event costs in the ledger, parsed before. Prints `name value unit limit_name limit_value`, the best of
+ * several rounds; the limits are measured beside it: reading the wall clock and observing a histogram through a handle,
+ * which no event can do without, and for a journaled one a write of 200 bytes besides. */
 #include "exporter/ledger/ledger.h"
 
 #include <fcntl.h>
@@ -239,8 +239,11 @@ static void open_some(void) {
 
 static struct oxp_registry *new_ledger(void) {
     struct oxp_registry *registry;
-    struct oxp_ledger_options options = {
-        .clock = oxp_clock_system(), .liveness_s = 30, .reconnect_grace_s = 5, .idle_limit_s = 600, .stall_limit_s = 300};
+    struct oxp_ledger_options options = {.clock = oxp_clock_system(),
+                                         .liveness_s = 30,
+                                         .reconnect_grace_s = 5,
+                                         .idle_limit_s = 600,
+                                         .stall_limit_s = 300};
     if (oxp_registry_new(NULL, &registry) != OXP_OK || oxp_ledger_new(&options, registry, &ledger) != OXP_OK) {
         exit(1);
     }

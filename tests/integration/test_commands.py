@@ -49,7 +49,7 @@ class Commands(unittest.TestCase):
 class MakeRun(unittest.TestCase):
     def test_what_make_run_starts_works_and_ends_cleanly(self):
         process = subprocess.Popen(["examples/shell/run.sh"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                   env=no_proxy_environment(PORT="0", PROMETHEUS_PORT="0"), start_new_session=True)
+                                   env=no_proxy_environment(PORT="0", PROMETHEUS_PORT="0", OXPECKER=str(OXPECKER)), start_new_session=True)
         self.addCleanup(process.stdout.close)
         lines, address = [], None
         began = time.monotonic()

@@ -165,6 +165,7 @@ void world_stop_loop(struct world *world) {
 }
 
 void world_stop(struct world *world) {
+    world_let_go(world);
     oxp_server_free(world->server, 0);
     world_stop_loop(world);
     oxp_loop_free(world->loop);
@@ -181,9 +182,13 @@ static void wait_for_lock(void *ctx) {
 
 void world_hold(struct world *world) {
     pthread_mutex_lock(&world->held);
+    world->holding = true;
     assert_int_equal(oxp_loop_post(world->loop, wait_for_lock, world), OXP_OK);
 }
 
 void world_let_go(struct world *world) {
-    pthread_mutex_unlock(&world->held);
+    if (world->holding) {
+        pthread_mutex_unlock(&world->held);
+    }
+    world->holding = false;
 }

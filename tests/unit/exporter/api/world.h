@@ -23,6 +23,7 @@ struct world {
     atomic_bool not_ready, reload_fails;
     atomic_uint reloads, quits;
     pthread_mutex_t held; /* world_hold: the loop waits for it */
+    bool holding;
 };
 
 /* Starts everything; asserts. */

@@ -81,6 +81,26 @@ static void nothing_else_is_found(void **state) {
     assert_int_equal(oxp_event_type_find(oxp_view_of(NULL, 0)), OXP_EVENT_NONE);
 }
 
+/* Every name with one byte put wrong, all 255 ways: found only where that spells another name. */
+static void one_wrong_byte(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        char name[64];
+        size_t len = strlen(fields[i].name);
+        memcpy(name, fields[i].name, len);
+        for (size_t at = 0; at < len; at++) {
+            for (unsigned byte = 1; byte < 256; byte++) {
+                name[at] = (char)((unsigned char)fields[i].name[at] ^ byte);
+                enum oxp_field field = oxp_field_find(oxp_view_of(name, len));
+                if (field != OXP_FIELDS && !oxp_view_is(oxp_view_of(name, len), oxp_field_spec(field)->name)) {
+                    fail_msg("\"%.*s\" is taken for \"%s\"", (int)len, name, oxp_field_spec(field)->name);
+                }
+            }
+            name[at] = fields[i].name[at];
+        }
+    }
+}
+
 /* The type settles what a name means. */
 static void fields_by_type(void **state) {
     (void)state;
@@ -169,6 +189,7 @@ int main(void) {
         cmocka_unit_test(every_type_is_found),
         cmocka_unit_test(every_field_is_found),
         cmocka_unit_test(nothing_else_is_found),
+        cmocka_unit_test(one_wrong_byte),
         cmocka_unit_test(fields_by_type),
         cmocka_unit_test(lists_are_sound),
         cmocka_unit_test(rejects),

@@ -52,12 +52,24 @@ static void bounds_are_those_of_the_domain_catalogue(void **state) {
         enum oxp_metric metric;
         unsigned series;
     } rows[] = {
-        {OXP_M_SESSIONS_STARTED, 5},   {OXP_M_SESSIONS_ENDED, 4},    {OXP_M_SESSIONS_ACTIVE, 3},
-        {OXP_M_WORKFLOW_RUNS, 85},     {OXP_M_TASKS_ENDED, 102},     {OXP_M_TASKS_ACTIVE, 17},
-        {OXP_M_OPERATION_DURATION, 24}, {OXP_M_RETRY_ATTEMPTS, 90},  {OXP_M_RETRY_OPERATIONS, 24},
-        {OXP_M_BREAKER_STATE, 48},     {OXP_M_BREAKER_CALLS, 64},    {OXP_M_QUEUE_EVENTS, 5},
-        {OXP_M_CAPTCHAS, 4},           {OXP_M_SESSION_DISCONNECTS, 6}, {OXP_M_RECOVERIES, 27},
-        {OXP_M_CHECKPOINT_RESTORES, 4}, {OXP_M_SESSION_CREATE_FAILURES, 24}, {OXP_M_UNHANDLED, 16},
+        {OXP_M_SESSIONS_STARTED, 5},
+        {OXP_M_SESSIONS_ENDED, 4},
+        {OXP_M_SESSIONS_ACTIVE, 3},
+        {OXP_M_WORKFLOW_RUNS, 85},
+        {OXP_M_TASKS_ENDED, 102},
+        {OXP_M_TASKS_ACTIVE, 17},
+        {OXP_M_OPERATION_DURATION, 24},
+        {OXP_M_RETRY_ATTEMPTS, 90},
+        {OXP_M_RETRY_OPERATIONS, 24},
+        {OXP_M_BREAKER_STATE, 48},
+        {OXP_M_BREAKER_CALLS, 64},
+        {OXP_M_QUEUE_EVENTS, 5},
+        {OXP_M_CAPTCHAS, 4},
+        {OXP_M_SESSION_DISCONNECTS, 6},
+        {OXP_M_RECOVERIES, 27},
+        {OXP_M_CHECKPOINT_RESTORES, 4},
+        {OXP_M_SESSION_CREATE_FAILURES, 24},
+        {OXP_M_UNHANDLED, 16},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -251,9 +263,9 @@ static bool is_in_day(enum oxp_event_type type) {
 
 /* Those that are valid and move nothing yet; catalogue.def says when. */
 static const enum oxp_event_type idle_types[] = {
-    OXP_EVENT_RECOVERY, OXP_EVENT_TRANSACTION, OXP_EVENT_DEGRADED, OXP_EVENT_DEBUGGER, OXP_EVENT_STAGE,
-    OXP_EVENT_RESOURCE, OXP_EVENT_METRIC,      OXP_EVENT_SPAN,     OXP_EVENT_LOG,      OXP_EVENT_ALERT,
-    OXP_EVENT_AUDIT,
+    OXP_EVENT_RECOVERY, OXP_EVENT_TRANSACTION, OXP_EVENT_DEGRADED, OXP_EVENT_DEBUGGER,
+    OXP_EVENT_STAGE,    OXP_EVENT_RESOURCE,    OXP_EVENT_METRIC,   OXP_EVENT_SPAN,
+    OXP_EVENT_LOG,      OXP_EVENT_ALERT,       OXP_EVENT_AUDIT,
 };
 
 static void every_family_is_moved(void **state) {
@@ -303,8 +315,8 @@ static void every_type_is_known(void **state) {
         if (idle) {
             oxp_event_clear(&world->event);
             world->event.type = (enum oxp_event_type)t;
-            assert_int_equal(
-                oxp_ledger_apply(world->ledger, &world->event, 0, &world->reason, &world->error), OXP_IGNORED);
+            assert_int_equal(oxp_ledger_apply(world->ledger, &world->event, 0, &world->reason, &world->error),
+                             OXP_IGNORED);
         }
     }
     world_fini(world);

@@ -387,12 +387,17 @@ static void storage_that_fails_is_said_and_heals(void **state) {
 static void make_and_use(void *ctx) {
     struct world *world = ctx; /* its clock and options; everything else is made here */
     static const char *const lines[] = {
-        "orchestrator.started boot=b1",        "session.creating ref=r",
-        "session.started session=a ref=r",     "task.queued task=q workflow=w",
-        "task.started task=t workflow=w",      "workflow.started workflow=w run=1",
-        "retry op=act delay_s=50 task=t",      "breaker name=x to=open",
+        "orchestrator.started boot=b1",
+        "session.creating ref=r",
+        "session.started session=a ref=r",
+        "task.queued task=q workflow=w",
+        "task.started task=t workflow=w",
+        "workflow.started workflow=w run=1",
+        "retry op=act delay_s=50 task=t",
+        "breaker name=x to=open",
         "operation op=act ok=true duration_s=1 model=m tokens.input=5 trace_id=t session=a",
-        "error code=bb_auth unhandled=true",   "session.ended session=a status=COMPLETED",
+        "error code=bb_auth unhandled=true",
+        "session.ended session=a status=COMPLETED",
         "task.ended task=t status=succeeded",
     };
     struct oxp_registry *registry = NULL;
@@ -429,8 +434,7 @@ static void restore(void *ctx) {
     struct world *world = ctx;
     struct oxp_registry *registry = NULL;
     struct oxp_ledger *ledger = NULL;
-    if (oxp_registry_new(NULL, &registry) == OXP_OK &&
-        oxp_ledger_new(&world->options, registry, &ledger) == OXP_OK) {
+    if (oxp_registry_new(NULL, &registry) == OXP_OK && oxp_ledger_new(&world->options, registry, &ledger) == OXP_OK) {
         (void)oxp_ledger_open(ledger, world->directory, &world->error);
     }
     oxp_ledger_free(ledger);
@@ -440,9 +444,10 @@ static void restore(void *ctx) {
 static void nth_allocation_fails_while_restoring(void **state) {
     struct world *world = world_new(true);
     (void)state;
-    play(world, (const char *const[]){"1> orchestrator.started boot=b1", "1> session.started session=a",
-                                      "1> task.queued task=q", "1> workflow.started workflow=w", "1> breaker name=x to=open",
-                                      "1> session.creating ref=r", "1> session.ended session=z status=ERROR", NULL});
+    play(world,
+         (const char *const[]){"1> orchestrator.started boot=b1", "1> session.started session=a",
+                               "1> task.queued task=q", "1> workflow.started workflow=w", "1> breaker name=x to=open",
+                               "1> session.creating ref=r", "1> session.ended session=z status=ERROR", NULL});
     oxp_ledger_free(world->ledger);
     world->ledger = NULL;
     assert_true(alloc_fail_each(restore, world) > 40);

@@ -226,11 +226,10 @@ static bool run_event(struct world *world, uint64_t connection, const char *text
         wanted = arrow + 4;
     }
     enum oxp_status status = world_apply(world, connection, plain);
-    const char *got = status == OXP_OK        ? "accepted"
-                      : status == OXP_IGNORED ? "ignored"
-                      : status == OXP_ERR_INVALID && world->reason < OXP_REJECTS
-                          ? oxp_reject_name(world->reason)
-                          : oxp_status_name(status);
+    const char *got = status == OXP_OK                                           ? "accepted"
+                      : status == OXP_IGNORED                                    ? "ignored"
+                      : status == OXP_ERR_INVALID && world->reason < OXP_REJECTS ? oxp_reject_name(world->reason)
+                                                                                 : oxp_status_name(status);
     if (strcmp(got, wanted) != 0) {
         snprintf(why, 512, "was %s %s", got, world->error.text);
         return false;

@@ -1,4 +1,5 @@
-/* A ledger with its registry, clock and journal, driven by lines of text: each scenario of the tests is a table of them.
+/* A ledger with its registry, clock and journal, driven by lines of text: each scenario of the tests is a table of
+ * them.
  *
  *   1> session.started session=a region=us-east-1   an event over connection 1 (0 = HTTP); accepted
  *   1> session.ended session=a … -> ignored         ignored; or -> bad_field, -> bad_time: refused for that reason
@@ -7,11 +8,10 @@
  *   jump 3600                                       the wall clock alone moves
  *   sleep 600                                       the process stood still: time passes without ticks
  *   tick, probe ok, probe failed
- *   crash                                           the sidecar is gone without a word, and started anew from its journal
- *   = NAME{label=value,…} NUMBER                    what a scrape shows; a histogram's count, or its sum with ":sum"
- *   ~ NAME{…}                                       not shown
- *   ^ NAME{…} text                                  an exemplar of it holds this text
- *   lost N, clamped N                               what the callbacks have counted so far
+ *   crash                                           the sidecar is gone without a word, and started anew from its
+ * journal = NAME{label=value,…} NUMBER                    what a scrape shows; a histogram's count, or its sum with
+ * ":sum" ~ NAME{…}                                       not shown ^ NAME{…} text                                  an
+ * exemplar of it holds this text lost N, clamped N                               what the callbacks have counted so far
  *
  * In an event `ts=+5` is 5 seconds after the scenario began, `ts=now-5` 5 before now. Values cannot hold blanks; '_' in
  * `message` stands for one. */
