@@ -144,13 +144,13 @@ pick_page() { # sets url and breaker
 }
 
 run_session() { # WORKER NUMBER
-    local session="w$1-$2-$$" region=${regions[$(($1 % ${#regions[@]}))]} ended=COMPLETED task
+    local session="w$1-$2-$$" region=${regions[$(($1 % ${#regions[@]}))]} ended=COMPLETED task i
     report session.creating ref="$session" region="$region"
     sleep "0.$((RANDOM % 5 + 1))" # a paid browser would take its time here
     report session.started session="$session" ref="$session" region="$region" timeout_s=600
-    for ((n = 1; n <= tasks_per_session; n++)); do
+    for ((i = 1; i <= tasks_per_session; i++)); do
         [ ! -e "$stopping" ] || break
-        task="$session-t$n"
+        task="$session-t$i"
         pick_page
         report task.queued task="$task" workflow=fetch priority=normal
         report task.started task="$task" session="$session" workflow=fetch
