@@ -1,6 +1,7 @@
 /* The intake: lines of events from any transport to the ledger, counted. Loop thread only.
  *
- * bytes -> lines -> event -> ledger, and for each line oxpecker_events_received_total or _rejected_total by its reason. */
+ * bytes -> lines -> event -> ledger, and for each line oxpecker_events_received_total or _rejected_total by its reason.
+ */
 #ifndef OXP_API_INTAKE_H
 #define OXP_API_INTAKE_H
 
@@ -34,12 +35,13 @@ bool oxp_intake_line(struct oxp_intake *intake, enum oxp_transport transport, ui
 /* A whole body of lines (HTTP). The last line may lack its newline. */
 void oxp_intake_body(struct oxp_intake *intake, struct oxp_view body, struct oxp_intake_result *result_out);
 /* Counts a line that never was whole: too_large, cut. */
-void oxp_intake_reject(struct oxp_intake *intake, enum oxp_transport transport, uint64_t connection, unsigned long number,
-                       enum oxp_reject reason);
+void oxp_intake_reject(struct oxp_intake *intake, enum oxp_transport transport, uint64_t connection,
+                       unsigned long number, enum oxp_reject reason);
 
 /* A stream (the Unix socket): one for each connection. */
 struct oxp_intake_stream;
-enum oxp_status oxp_intake_stream_new(struct oxp_intake *intake, uint64_t connection, struct oxp_intake_stream **stream_out);
+enum oxp_status oxp_intake_stream_new(struct oxp_intake *intake, uint64_t connection,
+                                      struct oxp_intake_stream **stream_out);
 void oxp_intake_stream_feed(struct oxp_intake_stream *stream, struct oxp_view bytes);
 /* The connection ended: counts a cut line, tells the ledger, frees. */
 void oxp_intake_stream_end(struct oxp_intake_stream *stream);

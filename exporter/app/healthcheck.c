@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-extern char **environ;
+#include <unistd.h>
 
 /* The address that it listens on, as one to connect to: an empty or wildcard host is this machine. */
 static void url_for(const char *listen, char *out, size_t size) {

@@ -14,8 +14,6 @@
 
 #define SCRAPED_LATELY_NS (120 * OXP_NS_PER_S)
 
-extern char **environ;
-
 static double scrapes(const struct oxp_daemon *daemon) {
     struct oxp_family *family = daemon->stats.families[OXP_S_SCRAPES_TOTAL];
     return oxp_series_value(oxp_family_at(family, OXP_VIEW("text")), 0) +

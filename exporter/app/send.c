@@ -19,8 +19,6 @@
 
 #define APPLY_TIMEOUT_MS 10000
 
-extern char **environ;
-
 static int complain(const char *path, const char *what) {
     int number = errno;
     fprintf(stderr, "oxpecker send: %s: %s", path, what);

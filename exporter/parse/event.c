@@ -17,7 +17,7 @@
 #define TIME_MAX 9e9                 /* year 2255; milliseconds given for seconds are far past it */
 #define MAP_NAME_MAX 128             /* bytes of a name in attrs or labels */
 #define STRANGERS_MAX 16             /* unknown keys that are watched for repetition */
-#define KEY_MAX 64                   /* longer than every name of the table */
+#define KEY_MAX ((size_t)64)         /* longer than every name of the table */
 
 struct reader {
     struct oxp_parse json;
@@ -309,7 +309,7 @@ static bool read_map(struct reader *reader, enum oxp_field field, const struct o
     bool end;
     for (object_start(reader, &end); !end;) {
         const char *at = reader->json.pos;
-        struct oxp_event_pair pair;
+        struct oxp_event_pair pair = {{NULL, 0}, {NULL, 0}};
         bool is_null;
         if (!read_pair_name(reader, &map, &pair.name) || !read_pair_value(reader, &map, &pair, &is_null)) {
             return false;

@@ -90,7 +90,10 @@ static bool is_low_surrogate(int32_t unit) {
 /* Checks the escape at `pos` (a backslash) and moves behind it; a pair of surrogates is one. */
 static bool escape(struct oxp_parse *json) {
     const char *at = json->pos;
-    char c = json->end - at < 2 ? '\0' : at[1];
+    char c = '\0';
+    if (json->end - at >= 2) {
+        c = at[1];
+    }
     if (c != 'u') {
         if (c == '\0' || strchr("\"\\/bfnrt", c) == NULL) {
             return oxp_parse_fail(json, at, "not an escape sequence");
@@ -172,7 +175,9 @@ size_t oxp_parse_unescape(struct oxp_view raw, char *out) {
         }
         char c = p[1];
         for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
-            c = p[1] == meanings[i][0] ? meanings[i][1] : c;
+            if (p[1] == meanings[i][0]) {
+                c = meanings[i][1];
+            }
         }
         out[len++] = c;
         p += 2;
@@ -189,10 +194,16 @@ struct digits {
 };
 
 static inline const char *take_digits(const char *p, const char *end, struct digits *digits) {
-    for (; p != end && *p >= '0' && *p <= '9'; p++) {
-        digits->mantissa = digits->mantissa * 10 + (uint64_t)(*p - '0');
-        digits->count += digits->count != 0 || *p != '0'; /* the mantissa itself may overflow to 0 */
+    const char *first = p;
+    uint64_t mantissa = digits->mantissa; /* in a register, not in memory at each digit */
+    for (; p != end && (unsigned char)(*p - '0') <= 9; p++) {
+        mantissa = mantissa * 10 + (unsigned char)(*p - '0');
     }
+    digits->mantissa = mantissa;
+    while (digits->count == 0 && first != p && *first == '0') {
+        first++;
+    }
+    digits->count += (unsigned)(p - first);
     return p;
 }
 
@@ -282,66 +293,20 @@ bool oxp_parse_number(struct oxp_parse *json, struct oxp_parse_number *number_ou
 
 /* ---- Any value ---- */
 
-static bool skip_object(struct oxp_parse *json, unsigned depth) {
-    struct oxp_parse_string key;
-    json->pos++;
-    oxp_parse_space(json);
-    if (oxp_parse_peek(json) == '}') {
-        json->pos++;
-        return true;
-    }
-    for (;;) {
-        if (!oxp_parse_string(json, &key) || !oxp_parse_sign(json, ':', "expected ':'") ||
-            !oxp_parse_skip(json, depth)) {
-            return false;
-        }
-        oxp_parse_space(json);
-        if (oxp_parse_peek(json) == '}') {
-            json->pos++;
-            return true;
-        }
-        if (!oxp_parse_sign(json, ',', "expected ',' or '}'")) {
-            return false;
-        }
-    }
-}
+/* The objects and arrays that are open: a stack of bits, the innermost last. */
+struct nest {
+    uint32_t objects; /* 1 = an object, 0 = an array */
+    unsigned level;
+};
+_Static_assert(OXP_PARSE_DEPTH_MAX <= 32, "one bit for each level");
 
-static bool skip_array(struct oxp_parse *json, unsigned depth) {
-    json->pos++;
-    oxp_parse_space(json);
-    if (oxp_parse_peek(json) == ']') {
-        json->pos++;
-        return true;
-    }
-    for (;;) {
-        if (!oxp_parse_skip(json, depth)) {
-            return false;
-        }
-        oxp_parse_space(json);
-        if (oxp_parse_peek(json) == ']') {
-            json->pos++;
-            return true;
-        }
-        if (!oxp_parse_sign(json, ',', "expected ',' or ']'")) {
-            return false;
-        }
-    }
-}
-
-bool oxp_parse_skip(struct oxp_parse *json, unsigned depth) {
+static bool skip_scalar(struct oxp_parse *json) {
     struct oxp_parse_string string;
     struct digits digits = {0, 0, 0};
     bool plain;
-    char c = oxp_parse_peek(json);
-    switch (c) {
+    switch (oxp_parse_peek(json)) {
     case '"':
         return oxp_parse_string(json, &string);
-    case '{':
-    case '[':
-        if (depth >= OXP_PARSE_DEPTH_MAX) {
-            return oxp_parse_fail(json, json->pos, "nested too deep");
-        }
-        return c == '{' ? skip_object(json, depth + 1) : skip_array(json, depth + 1);
     case 't':
         return oxp_parse_literal(json, "true");
     case 'f':
@@ -351,4 +316,57 @@ bool oxp_parse_skip(struct oxp_parse *json, unsigned depth) {
     default:
         return number_text(json, &digits, &plain);
     }
+}
+
+/* In an object, moves over the name and the colon in front of a value. */
+static bool skip_name(struct oxp_parse *json, const struct nest *nest) {
+    struct oxp_parse_string key;
+    return (nest->objects & 1) == 0 || (oxp_parse_string(json, &key) && oxp_parse_sign(json, ':', "expected ':'"));
+}
+
+/* Moves over the innermost closing bracket when it is next. */
+static bool closes(struct oxp_parse *json, struct nest *nest) {
+    oxp_parse_space(json);
+    if (oxp_parse_peek(json) != ((nest->objects & 1) != 0 ? '}' : ']')) {
+        return false;
+    }
+    json->pos++;
+    nest->objects >>= 1;
+    nest->level--;
+    return true;
+}
+
+/* Moves over what stands behind a value, up to the next one; nest->level is 0 when there is none. */
+static bool skip_to_next(struct oxp_parse *json, struct nest *nest) {
+    while (nest->level > 0 && closes(json, nest)) {
+    }
+    if (nest->level == 0) {
+        return true;
+    }
+    const char *fault = (nest->objects & 1) != 0 ? "expected ',' or '}'" : "expected ',' or ']'";
+    return oxp_parse_sign(json, ',', fault) && skip_name(json, nest);
+}
+
+bool oxp_parse_skip(struct oxp_parse *json, unsigned depth) {
+    struct nest nest = {0, 0};
+    do {
+        char c = oxp_parse_peek(json);
+        if (c != '{' && c != '[') {
+            if (!skip_scalar(json) || !skip_to_next(json, &nest)) {
+                return false;
+            }
+            continue;
+        }
+        if (depth + nest.level >= OXP_PARSE_DEPTH_MAX) {
+            return oxp_parse_fail(json, json->pos, "nested too deep");
+        }
+        json->pos++;
+        nest.objects = nest.objects << 1 | (c == '{');
+        nest.level++;
+        bool next = closes(json, &nest) ? skip_to_next(json, &nest) : skip_name(json, &nest);
+        if (!next) {
+            return false;
+        }
+    } while (nest.level > 0);
+    return true;
 }

@@ -46,7 +46,10 @@ static inline void oxp_parse_space(struct oxp_parse *json) {
 /* The byte at `pos`, or 0 at the end (a NUL in the input is malformed everywhere outside strings, so the two need no
  * telling apart). */
 static inline char oxp_parse_peek(const struct oxp_parse *json) {
-    return json->pos == json->end ? '\0' : *json->pos;
+    if (json->pos == json->end) {
+        return '\0';
+    }
+    return *json->pos;
 }
 
 /* Moves over `sign` and the space around it; `fault` is the complaint when something else stands there. */

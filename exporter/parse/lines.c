@@ -73,7 +73,7 @@ void oxp_lines_feed(struct oxp_lines *lines, struct oxp_view bytes, const struct
 }
 
 bool oxp_lines_end(struct oxp_lines *lines, unsigned long *number_out) {
-    bool cut = !lines->skipping && !is_blank(oxp_view_of(lines->partial, lines->held));
+    bool cut = !is_blank(oxp_view_of(lines->partial, lines->held)); /* what is skipped is not held */
     *number_out = lines->line;
     lines->held = 0;
     lines->skipping = false;

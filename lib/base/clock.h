@@ -46,7 +46,8 @@ void oxp_clock_manual_init(struct oxp_clock_manual *manual, double wall_s);
 void oxp_clock_manual_advance(struct oxp_clock_manual *manual, double seconds);
 
 static inline double oxp_wall_seconds(struct oxp_wall wall) {
-    return (double)(wall.ns / OXP_NS_PER_S) + (double)(wall.ns % OXP_NS_PER_S) / 1e9; /* rounds once */
+    int64_t whole = wall.ns / OXP_NS_PER_S, rest = wall.ns % OXP_NS_PER_S; /* apart, so that it is rounded once */
+    return (double)whole + (double)rest / 1e9;
 }
 
 struct oxp_wall oxp_wall_from_seconds(double seconds);

@@ -99,7 +99,10 @@ static bool ends_url(char c) {
 }
 
 static char lower(char c) {
-    return is_upper(c) ? (char)(c + 32) : c;
+    if (is_upper(c)) {
+        return (char)(c + 32);
+    }
+    return c;
 }
 
 static size_t run(struct oxp_view text, size_t from, bool (*want)(char)) {
@@ -150,8 +153,8 @@ static struct span browserbase_key(struct oxp_view text, size_t at) {
     return end - (at + 6) < 4 ? nothing : (struct span){at - 2, end};
 }
 
-#define KEY_LOOK                                                                                                       \
-    256 /* bytes that must show whether something is a key: "sk-sk-sk-…" may not cost its length each time */
+/* Bytes that must show whether something is a key: "sk-sk-sk-…" may not cost its whole length each time. */
+#define KEY_LOOK 256
 
 static struct span model_key(struct oxp_view text, size_t at) {
     if (at < 2 || text.ptr[at - 2] != 's' || !begins_word(text, at - 2)) {

@@ -1,7 +1,7 @@
 /* A registry of N counter series behind the real server and route: bench_scrape SERIES
  *
- * Prints "port PORT" and serves /metrics until standard input ends. Before that it prints the limits, measured here: the time to render
- * every series and, with the same bytes, to send them over loopback TCP to a thread that only reads:
+ * Prints "port PORT" and serves /metrics until standard input ends. Before that it prints the limits, measured here:
+ * the time to render every series and, with the same bytes, to send them over loopback TCP to a thread that only reads:
  *   floor_render SECONDS BYTES / floor_send SECONDS */
 #include "exporter/api/api.h"
 #include "lib/base/number.h"
@@ -31,7 +31,9 @@ static struct oxp_registry *make_registry(size_t series) {
     }
     for (size_t f = 0; f < FAMILIES; f++) {
         snprintf(names[f], sizeof names[f], "bench_family_%zu_requests_total", f);
-        specs[f] = (struct oxp_family_spec){.name = names[f], .help = "A counter.", .type = OXP_COUNTER,
+        specs[f] = (struct oxp_family_spec){.name = names[f],
+                                            .help = "A counter.",
+                                            .type = OXP_COUNTER,
                                             .labels = {{.key = "workflow"}, {.key = "status"}, {.key = "instance"}}};
         struct oxp_family *family = NULL;
         if (oxp_registry_add(registry, &specs[f], &family) != OXP_OK) {
@@ -41,7 +43,8 @@ static struct oxp_registry *make_registry(size_t series) {
             char workflow[32], instance[32];
             snprintf(workflow, sizeof workflow, "workflow-%zu", i % 1000);
             snprintf(instance, sizeof instance, "instance-%zu", i);
-            struct oxp_series *one = oxp_family_at3(family, oxp_view_from(workflow), OXP_VIEW("succeeded"), oxp_view_from(instance));
+            struct oxp_series *one =
+                oxp_family_at3(family, oxp_view_from(workflow), OXP_VIEW("succeeded"), oxp_view_from(instance));
             oxp_counter_add(oxp_counter(one), i * 7919 % 10000000);
         }
     }
@@ -95,8 +98,8 @@ static double send_floor(size_t bytes) {
     int server = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
     pthread_t thread;
     if (bind(server, (struct sockaddr *)&address, len) != 0 || listen(server, 1) != 0 ||
-        getsockname(server, (struct sockaddr *)&address, &len) != 0 || pthread_create(&thread, NULL, reader, &server) != 0 ||
-        connect(client, (struct sockaddr *)&address, len) != 0) {
+        getsockname(server, (struct sockaddr *)&address, &len) != 0 ||
+        pthread_create(&thread, NULL, reader, &server) != 0 || connect(client, (struct sockaddr *)&address, len) != 0) {
         perror("loopback");
         exit(1);
     }
@@ -149,7 +152,8 @@ int main(int argc, char **argv) {
     if (oxp_api_routes("/metrics", &routes) != OXP_OK) {
         return 1;
     }
-    struct oxp_server_options options = {.address = "127.0.0.1:0", .routes = routes, .ctx = &api, .on_answer = oxp_api_on_answer};
+    struct oxp_server_options options = {
+        .address = "127.0.0.1:0", .routes = routes, .ctx = &api, .on_answer = oxp_api_on_answer};
     if (oxp_server_new(&options, &server, &error) != OXP_OK) {
         fprintf(stderr, "%s\n", error.text);
         return 1;
