@@ -1,8 +1,9 @@
 /* POST /api/oxpecker/v1/events: lines of events, applied on the loop thread in one go. */
+#include "exporter/api/parts.h"
+
 #include <stdlib.h>
 #include <strings.h>
 
-#include "exporter/api/parts.h"
 #include "lib/gzip/gzip.h"
 #include "lib/json/json.h"
 

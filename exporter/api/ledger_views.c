@@ -2,11 +2,12 @@
  *
  * A list is a table: for each field its name, its kind and where it stands in the ledger's view. One reader of the
  * query and one encoder serve them all. */
+#include "exporter/api/parts.h"
+
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "exporter/api/parts.h"
 #include "lib/base/number.h"
 #include "lib/json/json.h"
 

@@ -1,5 +1,6 @@
 /* Alive, ready, reload, quit. The texts are in the manner of Prometheus. */
 #include "exporter/api/parts.h"
+
 #include "lib/base/buf.h"
 
 #define TEXT "text/plain; charset=utf-8"

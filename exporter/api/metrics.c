@@ -1,11 +1,12 @@
 /* GET /metrics: the registry, in the format that the scraper likes best, in chunks, through gzip when it may. */
+#include "exporter/api/parts.h"
+
 #include <oxpecker/exposition.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "exporter/api/negotiate.h"
-#include "exporter/api/parts.h"
 #include "lib/gzip/gzip.h"
 
 /* One scrape under way: constant memory, whatever the number of series. */

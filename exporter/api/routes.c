@@ -1,7 +1,8 @@
 /* The route table, the landing page that is made from it, and what the handlers share. */
+#include "exporter/api/parts.h"
+
 #include <stdlib.h>
 
-#include "exporter/api/parts.h"
 #include "lib/base/buf.h"
 #include "lib/json/json.h"
 

@@ -70,10 +70,12 @@ static int check_config(int argc, char **argv) {
     return status;
 }
 
-/* An OpenMetrics exposition ends with its EOF line; without --format that tells which of the two it is. */
+/* An OpenMetrics exposition ends with its EOF line, whose line feed may be missing; without --format that tells which
+ * of the two it is. */
 static enum oxp_format guess(struct oxp_view input) {
-    static const char eof[] = "# EOF\n";
+    static const char eof[] = "# EOF";
     size_t len = sizeof eof - 1;
+    input.len -= input.len > 0 && input.ptr[input.len - 1] == '\n';
     return input.len >= len && memcmp(input.ptr + input.len - len, eof, len) == 0 ? OXP_FORMAT_OPENMETRICS
                                                                                   : OXP_FORMAT_TEXT;
 }

@@ -2,6 +2,7 @@
 
 #include "exporter/event/event.h"
 #include "lib/base/number.h"
+#include "lib/base/utf8.h"
 
 /* "tokens.input" is {"tokens":{"input":…}}: words with one prefix are gathered into one object, in the order of the
  * first. */
@@ -14,9 +15,12 @@ struct word {
 
 #define WORDS_MAX 128
 
-/* "<what>: <why>" */
+/* "<what>: <why>", with no more of a long word than leaves room for the reason. */
 static enum oxp_status bad(struct oxp_error *error, const char *what, const char *why) {
-    return oxp_error_set(error, OXP_ERR_INVALID, 0, 0, "%s: %s", what, why);
+    size_t len = strlen(what);
+    struct oxp_view shown = oxp_utf8_cut(oxp_view_of(what, len), 120);
+    return oxp_error_set(error, OXP_ERR_INVALID, 0, 0, "%.*s%s: %s", (int)shown.len, shown.ptr,
+                         shown.len < len ? "..." : "", why);
 }
 
 static enum oxp_status check_value(const struct word *word, const char *text, struct oxp_error *error) {
@@ -31,6 +35,8 @@ static enum oxp_status check_value(const struct word *word, const char *text, st
         return oxp_view_is(word->value, "true") || oxp_view_is(word->value, "false")
                    ? OXP_OK
                    : bad(error, text, "true or false is wanted");
+    case OXP_KIND_ID: /* in a text a broken character is replaced; in a name that would make two things one */
+        return oxp_utf8_is_valid(word->value) ? OXP_OK : bad(error, text, "not UTF-8");
     default:
         return OXP_OK;
     }
@@ -47,11 +53,12 @@ static enum oxp_status read_word(enum oxp_event_type type, const char *text, str
     word->value = oxp_view_from(equals + 1);
     word->prefix = dot == NULL ? oxp_view_of(NULL, 0) : oxp_view_of(key.ptr, (size_t)(dot - key.ptr));
     word->name = dot == NULL ? key : oxp_view_of(dot + 1, key.len - word->prefix.len - 1);
-    if (oxp_view_is(word->prefix, "attrs") || oxp_view_is(word->prefix, "labels")) {
+    enum oxp_field field = oxp_field_find_for(type, word->prefix);
+    if (field != OXP_FIELDS && oxp_field_spec(field)->kind == OXP_KIND_MAP) { /* attrs.NAME, labels.NAME */
         word->kind = OXP_KIND_STRING;
         return OXP_OK;
     }
-    enum oxp_field field = oxp_field_find_for(type, key);
+    field = oxp_field_find_for(type, key);
     if (field == OXP_FIELDS || field == OXP_FIELD_TYPE || oxp_field_spec(field)->kind == OXP_KIND_MAP) {
         return bad(error, text, "no such field in an event of this type");
     }
@@ -128,5 +135,7 @@ enum oxp_status oxp_event_text_build(int argc, char *const *argv, double now_s, 
     }
     oxp_buf_append_char(line, '}');
     enum oxp_status status = oxp_buf_status(line);
-    return status == OXP_OK ? OXP_OK : bad(error, argv[0], "the event is longer than 8 KiB");
+    return status == OXP_OK          ? OXP_OK
+           : status == OXP_ERR_LIMIT ? bad(error, argv[0], "the event is longer than 8 KiB")
+                                     : oxp_error_set(error, status, 0, 0, "%s", oxp_status_text(status));
 }

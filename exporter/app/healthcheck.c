@@ -7,14 +7,18 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The address that it listens on, as one to connect to: an empty or wildcard host is this machine. */
+/* The address that it listens on, as one to connect to: an empty or wildcard host is this machine. "[::]" takes no
+ * IPv4. */
 static void url_for(const char *listen, char *out, size_t size) {
-    static const char *const wildcards[] = {"", "0.0.0.0", "[::]", "*"};
+    static const struct {
+        const char *host, *loopback;
+    } wildcards[] = {{"", "127.0.0.1"}, {"0.0.0.0", "127.0.0.1"}, {"[::]", "[::1]"}};
     const char *colon = strrchr(listen, ':');
-    int host = colon == NULL ? (int)strlen(listen) : (int)(colon - listen);
+    const char *port = colon == NULL ? "" : colon;
+    int len = colon == NULL ? (int)strlen(listen) : (int)(colon - listen);
     for (size_t i = 0; i < sizeof wildcards / sizeof wildcards[0]; i++) {
-        if (strlen(wildcards[i]) == (size_t)host && strncmp(listen, wildcards[i], (size_t)host) == 0) {
-            snprintf(out, size, "http://127.0.0.1%s/-/ready", colon == NULL ? "" : colon);
+        if (strlen(wildcards[i].host) == (size_t)len && strncmp(listen, wildcards[i].host, (size_t)len) == 0) {
+            snprintf(out, size, "http://%s%s/-/ready", wildcards[i].loopback, port);
             return;
         }
     }
@@ -32,6 +36,8 @@ int oxp_command_healthcheck(int argc, char **argv) {
     char url[512];
     url_for(oxp_config_text(&config, OXP_OPT_WEB_LISTEN_ADDRESS), url, sizeof url);
     oxp_config_fini(&config);
+    /* The way to the sidecar beside us never leads through the proxy that the container uses for the world. */
+    setenv("no_proxy", "*", 1);
 
     struct oxp_http *http = NULL;
     struct oxp_http_response response = {0};

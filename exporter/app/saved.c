@@ -1,6 +1,7 @@
 #include "exporter/app/saved.h"
 
 #include "lib/base/buf.h"
+#include "lib/base/number.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -12,7 +13,7 @@
 
 #define FILE_NAME "metrics.saved"
 #define FILE_MAX (size_t)(512 << 20)
-#define BOUNDS_MAX 64
+#define BUCKETS_MAX 512 /* of one histogram: as many as the registry allows */
 
 static enum oxp_status path_of(char *out, size_t size, const char *directory, const char *name,
                                struct oxp_error *error) {
@@ -23,9 +24,19 @@ static enum oxp_status path_of(char *out, size_t size, const char *directory, co
 }
 
 static enum oxp_status io_failure(struct oxp_error *error, const char *path, const char *what) {
-    int number = errno;
-    errno = number;
     return oxp_error_set(error, OXP_ERR_IO, 0, 0, "%s: cannot %s: %m", path, what);
+}
+
+/* Makes what was renamed or removed in the directory last through a power cut. */
+static bool sync_directory(const char *directory) {
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL); /* some file systems cannot, and need not */
+    int number = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    errno = number;
+    return ok;
 }
 
 /* ---- writing ---- */
@@ -85,6 +96,9 @@ enum oxp_status oxp_saved_write(const struct oxp_registry *registry, const char 
     if (status == OXP_OK && rename(fresh, path) != 0) {
         status = io_failure(error, path, "rename to");
     }
+    if (status == OXP_OK && !sync_directory(directory)) {
+        status = io_failure(error, directory, "sync");
+    }
     if (status != OXP_OK) {
         unlink(fresh);
     }
@@ -93,36 +107,44 @@ enum oxp_status oxp_saved_write(const struct oxp_registry *registry, const char 
 
 /* ---- reading ---- */
 
-/* One histogram is several samples in a row; it is put together here and restored when the next series begins. */
+/* One series is several samples in a row; it is put together here and restored when the next one begins. */
 struct restore {
     struct oxp_registry *registry;
     size_t restored;
-    struct oxp_family *family; /* of the pending series, or NULL */
-    struct oxp_series *series;
+    const struct oxp_family_spec *spec;
+    struct oxp_series *series; /* the pending one, or NULL */
     double value, sum, created_s;
-    uint64_t buckets[BOUNDS_MAX + 1]; /* cumulative as read */
+    bool has_value, has_sum, has_created;
+    bool foreign;                  /* its buckets are not those of this version */
+    uint64_t buckets[BUCKETS_MAX]; /* cumulative as read */
     size_t bucket_count;
-    bool complete; /* a value or a +Inf bucket was seen */
 };
 
-static void flush(struct restore *restore) {
-    if (restore->series == NULL || !restore->complete) {
-        restore->series = NULL;
+static void begin(struct restore *restore, const struct oxp_family_spec *spec, struct oxp_series *series) {
+    restore->spec = spec;
+    restore->series = series;
+    restore->value = restore->sum = restore->created_s = 0;
+    restore->has_value = restore->has_sum = restore->has_created = restore->foreign = false;
+    restore->bucket_count = 0;
+}
+
+/* Restores the pending series if it is whole. A histogram whose sum could not be written (OpenMetrics has none below
+ * zero) is left out: half of it would be wrong for ever. */
+static void finish(struct restore *restore) {
+    enum oxp_status status = OXP_ERR_INVALID;
+    if (restore->series == NULL || !restore->has_created || restore->foreign) {
         return;
     }
-    const struct oxp_family_spec *spec = oxp_family_spec_of(restore->family);
-    enum oxp_status status;
-    if (spec->type == OXP_HISTOGRAM) {
+    if (restore->spec->type != OXP_HISTOGRAM && restore->has_value) {
+        status = oxp_series_restore_counter(restore->series, restore->value, restore->created_s);
+    } else if (restore->spec->type == OXP_HISTOGRAM && restore->has_sum) {
         for (size_t i = restore->bucket_count; i-- > 1;) {
             restore->buckets[i] -= restore->buckets[i - 1];
         }
         status = oxp_series_restore_histogram(restore->series, restore->buckets, restore->bucket_count, restore->sum,
                                               restore->created_s);
-    } else {
-        status = oxp_series_restore_counter(restore->series, restore->value, restore->created_s);
     }
     restore->restored += status == OXP_OK;
-    restore->series = NULL;
 }
 
 /* The registry's family for a sample: counters are registered with their _total. NULL for what is not restored: gauges,
@@ -137,16 +159,18 @@ static struct oxp_family *family_of(struct oxp_registry *registry, const struct 
     if (length < 0 || (size_t)length >= sizeof name || strncmp(name, "process_", 8) == 0) {
         return NULL;
     }
-    return oxp_registry_find(registry, oxp_view_from(name));
+    struct oxp_family *family = oxp_registry_find(registry, oxp_view_from(name));
+    bool histogram = family != NULL && oxp_family_spec_of(family)->type == OXP_HISTOGRAM;
+    return histogram == (sample->type == OXP_READ_HISTOGRAM) ? family : NULL;
 }
 
-/* The series with the sample's labels, `le` apart; NULL when the labels are not this family's any more. */
+/* The series with the sample's labels, a bucket's `le` apart; NULL when the labels are not this family's any more. */
 static struct oxp_series *series_of(struct oxp_family *family, const struct oxp_read_sample *sample) {
     const struct oxp_family_spec *spec = oxp_family_spec_of(family);
     struct oxp_view values[OXP_LABELS_MAX];
     size_t wanted = 0, given = 0;
     for (size_t i = 0; i < sample->label_count; i++) {
-        given += !oxp_view_is(sample->labels[i].name, "le");
+        given += spec->type != OXP_HISTOGRAM || !oxp_view_is(sample->labels[i].name, "le");
     }
     for (; wanted < OXP_LABELS_MAX && spec->labels[wanted].key != NULL; wanted++) {
         size_t i = 0;
@@ -176,8 +200,24 @@ static void keep_exemplar(struct oxp_series *series, const struct oxp_read_sampl
         pairs[2 * i] = sample->exemplar_labels[i].name;
         pairs[2 * i + 1] = sample->exemplar_labels[i].value;
     }
-    oxp_series_exemplar(series, sample->exemplar_value, sample->exemplar_timestamp_s, pairs,
-                        2 * sample->exemplar_label_count);
+    double time_s = sample->exemplar_has_timestamp ? sample->exemplar_timestamp_s : (double)NAN;
+    oxp_series_exemplar(series, sample->exemplar_value, time_s, pairs, 2 * sample->exemplar_label_count);
+}
+
+/* True when the sample is the next bucket of the family as it is declared now. */
+static bool is_next_bucket(const struct restore *restore, const struct oxp_read_sample *sample) {
+    const struct oxp_family_spec *spec = restore->spec;
+    size_t next = restore->bucket_count;
+    double bound = 0, wanted = next < spec->bound_count ? spec->bounds[next] : (double)INFINITY;
+    if (next >= BUCKETS_MAX || next > spec->bound_count || !(sample->value < 0x1p64)) {
+        return false;
+    }
+    for (size_t i = 0; i < sample->label_count; i++) {
+        if (oxp_view_is(sample->labels[i].name, "le")) {
+            return oxp_number_parse_exposition(sample->labels[i].value, &bound) == OXP_OK && bound == wanted;
+        }
+    }
+    return false;
 }
 
 static enum oxp_status take(void *ctx, const struct oxp_read_sample *sample) {
@@ -185,30 +225,34 @@ static enum oxp_status take(void *ctx, const struct oxp_read_sample *sample) {
     struct oxp_family *family = family_of(restore->registry, sample);
     struct oxp_series *series = family == NULL ? NULL : series_of(family, sample);
     if (series != restore->series) {
-        flush(restore);
-        *restore = (struct restore){
-            .registry = restore->registry, .restored = restore->restored, .family = family, .series = series};
+        finish(restore);
+        begin(restore, series == NULL ? NULL : oxp_family_spec_of(family), series);
     }
     if (series == NULL) {
         return OXP_OK;
     }
-    keep_exemplar(series, sample);
     if (ends_with(sample->name, "_created")) {
         restore->created_s = sample->value;
+        restore->has_created = true;
     } else if (sample->type == OXP_READ_COUNTER) {
         restore->value = sample->value;
-        restore->complete = true;
+        restore->has_value = true;
     } else if (ends_with(sample->name, "_sum")) {
         restore->sum = sample->value;
-    } else if (ends_with(sample->name, "_bucket") && restore->bucket_count <= BOUNDS_MAX) {
+        restore->has_sum = true;
+    } else if (ends_with(sample->name, "_bucket") && is_next_bucket(restore, sample)) {
         restore->buckets[restore->bucket_count++] = (uint64_t)sample->value;
-        restore->complete = true;
+    } else if (ends_with(sample->name, "_bucket")) {
+        restore->foreign = true;
+    }
+    if (!restore->foreign) {
+        keep_exemplar(series, sample);
     }
     return OXP_OK;
 }
 
 static enum oxp_status read_file(const char *path, struct oxp_buf *buf, struct oxp_error *error) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe in its place may not hold up the start */
     if (fd < 0) {
         return errno == ENOENT ? OXP_END : io_failure(error, path, "open");
     }
@@ -216,7 +260,8 @@ static enum oxp_status read_file(const char *path, struct oxp_buf *buf, struct o
     for (;;) {
         char *to = oxp_buf_reserve(buf, 65536);
         if (to == NULL) {
-            status = oxp_error_set(error, oxp_buf_status(buf), 0, 0, "%s: too large", path);
+            status = oxp_buf_status(buf);
+            oxp_error_set(error, status, 0, 0, "%s: %s", path, oxp_status_text(status));
             break;
         }
         ssize_t n = read(fd, to, 65536);
@@ -235,6 +280,33 @@ static enum oxp_status read_file(const char *path, struct oxp_buf *buf, struct o
     return status;
 }
 
+/* First without a sink: a damaged file must restore nothing, not a part. */
+static enum oxp_status check(struct oxp_view text, const char *path, struct oxp_error *error) {
+    struct oxp_error reason = {0};
+    enum oxp_status status = oxp_exposition_read(text, OXP_FORMAT_OPENMETRICS, NULL, &reason);
+    if (status == OXP_ERR_SYNTAX) {
+        return oxp_error_set(error, OXP_ERR_CORRUPT, 0, 0, "%s:%u:%u: %s; set aside as %s.corrupt", path, reason.line,
+                             reason.column, reason.text, FILE_NAME);
+    }
+    return status == OXP_OK ? OXP_OK : oxp_error_set(error, status, 0, 0, "%s: %s", path, oxp_status_text(status));
+}
+
+static enum oxp_status restore_all(struct oxp_registry *registry, struct oxp_view text, size_t *restored_out,
+                                   struct oxp_error *error) {
+    struct restore restore = {.registry = registry};
+    struct oxp_reader_sink sink = {.sample = take, .ctx = &restore};
+    struct oxp_error reason = {0};
+    enum oxp_status status = oxp_exposition_read(text, OXP_FORMAT_OPENMETRICS, &sink, &reason);
+    if (status == OXP_OK) {
+        finish(&restore);
+    } else {
+        oxp_error_set(error, status, 0, 0, "%s; only %zu series were restored", oxp_status_text(status),
+                      restore.restored);
+    }
+    *restored_out = restore.restored;
+    return status;
+}
+
 enum oxp_status oxp_saved_read(struct oxp_registry *registry, const char *directory, size_t *restored_out,
                                struct oxp_error *error) {
     char path[4096], aside[4096];
@@ -249,27 +321,20 @@ enum oxp_status oxp_saved_read(struct oxp_registry *registry, const char *direct
     }
     oxp_buf_init(&buf, FILE_MAX);
     status = read_file(path, &buf, error);
-    if (status != OXP_OK) {
-        oxp_buf_fini(&buf);
-        return status;
+    if (status == OXP_OK) {
+        status = check(oxp_buf_view(&buf), path, error);
     }
-    /* First without a sink: a damaged file must restore nothing, not a part. */
-    struct oxp_error reason;
-    if (oxp_exposition_read(oxp_buf_view(&buf), OXP_FORMAT_OPENMETRICS, NULL, &reason) != OXP_OK) {
-        status = oxp_error_set(error, OXP_ERR_CORRUPT, 0, 0, "%s:%u:%u: %s; set aside as %s.corrupt", path, reason.line,
-                               reason.column, reason.text, FILE_NAME);
+    if (status == OXP_OK && unlink(path) != 0) {
+        status = io_failure(error, path, "remove"); /* it would be restored again after a crash */
+    } else if (status == OXP_OK) {
+        (void)sync_directory(directory);
+        status = restore_all(registry, oxp_buf_view(&buf), restored_out, error);
+    } else if (status < 0) {
+        /* What is not restored now must not be after a crash either, when it is old. */
         if (rename(path, aside) != 0) {
             unlink(path);
         }
-    } else if (unlink(path) != 0) {
-        /* A file that cannot be removed would be restored again after a crash. */
-        status = io_failure(error, path, "remove");
-    } else {
-        struct restore restore = {.registry = registry};
-        status = oxp_exposition_read(oxp_buf_view(&buf), OXP_FORMAT_OPENMETRICS,
-                                     &(struct oxp_reader_sink){.sample = take, .ctx = &restore}, &reason);
-        flush(&restore);
-        *restored_out = restore.restored;
+        (void)sync_directory(directory);
     }
     oxp_buf_fini(&buf);
     return status;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define APPLY_TIMEOUT_MS 10000
+#define WORDS_MAX 256 /* of one line of standard input; more than an event may have */
 
 static int complain(const char *path, const char *what) {
     int number = errno;
@@ -151,6 +152,7 @@ struct voice {
     struct oxp_buf announcement;
     struct oxp_event event; /* to check lines with */
     unsigned refused;
+    unsigned lost; /* lines that were good and reached nobody */
 };
 
 static void say(struct voice *voice, struct oxp_view line) {
@@ -158,7 +160,7 @@ static void say(struct voice *voice, struct oxp_view line) {
         if (voice->fd < 0) {
             voice->fd = connect_to(voice->path);
             if (voice->fd < 0) {
-                return;
+                break;
             }
             if (voice->event.type != OXP_EVENT_ORCHESTRATOR_STARTED) {
                 (void)write_line(voice->fd, oxp_buf_view(&voice->announcement));
@@ -170,19 +172,22 @@ static void say(struct voice *voice, struct oxp_view line) {
         close(voice->fd);
         voice->fd = -1;
     }
+    voice->lost++;
 }
 
 /* "TYPE key=value key=value", or a JSON object as it is, into one line of JSON. Words are parted by blanks; a value
  * with blanks needs the JSON form. */
 static enum oxp_status line_from(char *text, struct oxp_buf *line, struct oxp_error *error) {
-    char *words[64];
+    char *words[WORDS_MAX];
     int count = 0;
     if (text[0] == '{') {
         oxp_buf_append_text(line, text);
-        return oxp_buf_status(line);
+        enum oxp_status status = oxp_buf_status(line);
+        return status == OXP_ERR_LIMIT ? oxp_error_set(error, status, 0, 0, "the event is longer than 8 KiB")
+                                       : oxp_error_set(error, status, 0, 0, "%s", oxp_status_text(status));
     }
     char *rest = text;
-    for (char *word; (word = strsep(&rest, " \t")) != NULL && count < 64;) {
+    for (char *word; (word = strsep(&rest, " \t")) != NULL && count < WORDS_MAX;) {
         if (word[0] != '\0') {
             words[count++] = word;
         }
@@ -191,11 +196,13 @@ static enum oxp_status line_from(char *text, struct oxp_buf *line, struct oxp_er
     return count == 0 ? OXP_END : oxp_event_text_build(count, words, now, line, error);
 }
 
-static void take_line(struct voice *voice, char *text, unsigned long number) {
+static void take_line(struct voice *voice, char *text, size_t len, unsigned long number) {
     struct oxp_buf line;
     struct oxp_refusal refusal = {0};
     oxp_buf_init(&line, OXP_EVENT_LINE_MAX + 1);
-    enum oxp_status status = line_from(text, &line, &refusal.error);
+    enum oxp_status status = memchr(text, '\0', len) == NULL
+                                 ? line_from(text, &line, &refusal.error)
+                                 : oxp_error_set(&refusal.error, OXP_ERR_SYNTAX, 0, 0, "a NUL stands in the line");
     if (status == OXP_OK) {
         status = oxp_parse_event(oxp_buf_view(&line), &voice->event, &refusal);
     }
@@ -229,10 +236,10 @@ static int send_stream(const char *path) {
         while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) {
             text[--len] = '\0';
         }
-        take_line(voice, text, number);
+        take_line(voice, text, (size_t)len, number);
     }
     free(text);
-    int status = voice->refused > 0;
+    int status = voice->refused > 0 || voice->lost > 0;
     if (voice->fd >= 0) {
         status |= deliver(voice->fd, path, oxp_view_of(NULL, 0)) != 0;
         close(voice->fd);

@@ -226,7 +226,7 @@ static struct oxp_breaker *get(struct oxp_ledger *ledger, const struct oxp_momen
 
 enum oxp_status oxp_on_breaker(struct oxp_ledger *ledger, struct oxp_moment *moment) {
     const struct oxp_event *event = moment->event;
-    int from, to;
+    int from = -1, to = 0;
     enum oxp_status status = read_states(moment, &from, &to);
     if (status != OXP_OK) {
         return status;

@@ -87,6 +87,7 @@ bounds(captcha, 1, 5, 10, 20, 30, 60, 90);
 /* Errors are capped as a whole: the code settles the other labels, but for an event that states its own severity. */
 enum { ERRORS_MAX_SERIES = 256 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): labels_ and buckets_ are initialisers */
 static const struct oxp_catalogue_row rows[OXP_METRICS] = {
 #define FAMILY(id, name_, type_, unit_, help_, labels_, buckets_, flags_, section_, mover_, later_)                    \
     [OXP_M_##id] = {.spec = {.name = (name_),                                                                          \
@@ -103,6 +104,7 @@ static const struct oxp_catalogue_row rows[OXP_METRICS] = {
 #include "exporter/ledger/catalogue.def"
 #undef FAMILY
 };
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 const struct oxp_catalogue_row *oxp_catalogue_row(enum oxp_metric metric) {
     return (unsigned)metric < OXP_METRICS ? &rows[metric] : NULL;

@@ -50,19 +50,17 @@ static bool grow(struct oxp_closed *closed) {
         free(table);
         return false;
     }
-    struct oxp_closed bigger = {
-        .seed = closed->seed, .ring = ring, .ring_size = size, .table = table, .slots = size * 2};
+    struct oxp_closed old = *closed;
+    *closed = (struct oxp_closed){.seed = old.seed, .ring = ring, .ring_size = size, .table = table, .slots = size * 2};
     size_t index = 0;
     uint64_t hash;
     enum oxp_closed_how how;
-    while (oxp_closed_next(closed, &index, &hash, &how)) {
-        uint64_t entry = hash | (how == OXP_CLOSED_WRITTEN_OFF ? WRITTEN_OFF : 0);
-        bigger.ring[bigger.ring_next++] = hash;
-        bigger.table[slot_of(&bigger, hash)] = entry;
-        bigger.count++;
+    while (oxp_closed_next(&old, &index, &hash, &how)) {
+        ring[closed->ring_next++] = hash;
+        table[slot_of(closed, hash)] = hash | (how == OXP_CLOSED_WRITTEN_OFF ? WRITTEN_OFF : 0);
+        closed->count++;
     }
-    oxp_closed_fini(closed);
-    *closed = bigger;
+    oxp_closed_fini(&old);
     return true;
 }
 

@@ -12,7 +12,7 @@ enum oxp_status oxp_heap_reserve(struct oxp_heap *heap) {
         return OXP_OK;
     }
     size_t size = heap->size == 0 ? 16 : heap->size * 2;
-    struct oxp_heap_node **nodes = realloc(heap->nodes, size * sizeof *nodes);
+    struct oxp_heap_node **nodes = realloc(heap->nodes, size * sizeof(void *));
     if (nodes == NULL) {
         return OXP_ERR_NOMEM;
     }

@@ -11,8 +11,6 @@
 #include "lib/base/number.h"
 #include "lib/base/utf8.h"
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define EARLIEST_S 946684800.0 /* 2000-01-01T00:00:00Z */
@@ -87,16 +85,6 @@ void oxp_note(struct oxp_ledger *ledger, int level, const char *message, const c
     }
 }
 
-enum oxp_status oxp_refuse_because(struct oxp_moment *moment, enum oxp_reject reason, const char *format, ...) {
-    char text[sizeof moment->error->text];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    moment->reason = reason;
-    return oxp_error_set(moment->error, OXP_ERR_INVALID, 0, 0, "%s", text);
-}
-
 enum oxp_status oxp_refuse(struct oxp_moment *moment, enum oxp_field field, enum oxp_metric metric, unsigned label) {
     char choices[192];
     oxp_numbers_choices(metric, label, choices, sizeof choices);
@@ -141,8 +129,7 @@ static bool had_exemplar(struct oxp_ledger *ledger, const struct oxp_series *ser
 }
 
 /* The session id goes first when both are too long, then the trace id. */
-void oxp_exemplar(struct oxp_ledger *ledger, const struct oxp_moment *moment, struct oxp_series *series,
-                  double value) {
+void oxp_exemplar(struct oxp_ledger *ledger, const struct oxp_moment *moment, struct oxp_series *series, double value) {
     struct oxp_view trace = oxp_event_text(moment->event, OXP_FIELD_TRACE_ID);
     struct oxp_view session = oxp_event_text(moment->event, OXP_FIELD_SESSION);
     if ((trace.len == 0 && session.len == 0) || had_exemplar(ledger, series, value)) {

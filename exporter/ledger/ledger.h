@@ -60,8 +60,10 @@ enum oxp_status oxp_ledger_apply(struct oxp_ledger *ledger, const struct oxp_eve
                                  enum oxp_reject *reason_out, struct oxp_error *error);
 /* The connection ended. */
 void oxp_ledger_disconnect(struct oxp_ledger *ledger, uint64_t connection);
-/* Moves everything that depends on time: liveness, graces, idle and stall limits, session timeouts, open time of
- * breakers, journal rewrites. */
+/* Moves everything that depends on time; to be called about once a second. A longer gap means that this process did not
+ * run, and counts 5 s at most toward graces and limits, so that nobody is taken for lost before what he sent meanwhile
+ * was read. Moves liveness, graces, idle and stall limits, session timeouts, open time of breakers, journal rewrites.
+ */
 void oxp_ledger_tick(struct oxp_ledger *ledger);
 /* What the health probe saw. */
 void oxp_ledger_probed(struct oxp_ledger *ledger, bool healthy);

@@ -38,8 +38,10 @@ static inline void oxp_list_push(struct oxp_link *head, struct oxp_link *link) {
 #define OXP_AROUND(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* Walks a list; `link` may be taken out inside the loop, the others may not. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): `link` is a name */
 #define OXP_LIST_EACH(head, link)                                                                                      \
     for (struct oxp_link *link = (head)->next, *link##_next = link->next; link != (head);                              \
          link = link##_next, link##_next = link->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

@@ -7,7 +7,7 @@
 
 static bool same_word(struct oxp_view value, const char *word) {
     for (size_t i = 0; i < value.len; i++, word++) {
-        char c = value.ptr[i] >= 'A' && value.ptr[i] <= 'Z' ? (char)(value.ptr[i] | 0x20) : value.ptr[i];
+        int c = value.ptr[i] >= 'A' && value.ptr[i] <= 'Z' ? value.ptr[i] | 0x20 : value.ptr[i];
         if (*word == '\0' || c != *word) {
             return false;
         }
@@ -176,7 +176,7 @@ static size_t codes_in_taxonomy(void) {
 
 static enum oxp_status init_codes(struct oxp_numbers *numbers) {
     numbers->code_count = codes_in_taxonomy();
-    numbers->codes = calloc(numbers->code_count, sizeof *numbers->codes);
+    numbers->codes = calloc(numbers->code_count + 1, sizeof *numbers->codes);
     if (numbers->codes == NULL) {
         return OXP_ERR_NOMEM;
     }

@@ -24,6 +24,7 @@ struct oxp_identity *oxp_writers_get(struct oxp_ledger *ledger, struct oxp_view 
 struct oxp_identity *oxp_writers_find(const struct oxp_ledger *ledger, struct oxp_view key);
 /* A record of the journal: `read` holds the plain fields. */
 void oxp_writers_restore(struct oxp_ledger *ledger, const struct oxp_identity *read);
+void oxp_writers_forget(struct oxp_ledger *ledger, struct oxp_view key);
 /* Everything is replayed: shows who is there, and begins to wait for owners. */
 void oxp_writers_restored(struct oxp_ledger *ledger);
 void oxp_writers_limit(struct oxp_ledger *ledger, double sessions_limit);

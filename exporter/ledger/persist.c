@@ -47,6 +47,7 @@ static const struct field identity_fields[] = {
     N(17, DOUBLE, oxp_identity, gone_s),
     N(18, WHOLE1, oxp_identity, stopping),
     N(19, WHOLE1, oxp_identity, dead),
+    N(20, WHOLE1, oxp_identity, alive),
     {0},
 };
 static const struct field session_fields[] = {
@@ -426,7 +427,7 @@ static bool is_flag(const bool *flag) {
 static void read_identity(struct oxp_ledger *ledger, struct oxp_view rest) {
     struct oxp_identity read = {.gone_s = NAN};
     (void)read_fields(rest, identity_fields, &read);
-    if (read.boot[0] != '\0' && is_flag(&read.stopping) && is_flag(&read.dead)) {
+    if (read.boot[0] != '\0' && is_flag(&read.stopping) && is_flag(&read.dead) && is_flag(&read.alive)) {
         oxp_writers_restore(ledger, &read);
     }
 }
@@ -524,11 +525,8 @@ static void read_gone(struct oxp_ledger *ledger, struct oxp_view rest) {
     static const struct {
         char kind;
         void (*forget)(struct oxp_ledger *ledger, struct oxp_view key);
-    } parts[] = {{'s', oxp_sessions_forget},
-                 {'p', oxp_sessions_forget_pending},
-                 {'t', oxp_tasks_forget},
-                 {'r', oxp_runs_forget},
-                 {'b', oxp_breakers_forget}};
+    } parts[] = {{'i', oxp_writers_forget}, {'s', oxp_sessions_forget}, {'p', oxp_sessions_forget_pending},
+                 {'t', oxp_tasks_forget},   {'r', oxp_runs_forget},     {'b', oxp_breakers_forget}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (parts[i].kind == kind && key.len != 0) {
             parts[i].forget(ledger, key);

@@ -92,7 +92,8 @@ static enum oxp_status retry_ended(struct oxp_ledger *ledger, struct oxp_moment 
     if (attempts < 2) {
         return OXP_IGNORED;
     }
-    oxp_count_event(ledger, moment, oxp_cell(&ledger->numbers, OXP_M_RETRY_OPERATIONS, upstream * 4 + (unsigned)outcome));
+    oxp_count_event(ledger, moment,
+                    oxp_cell(&ledger->numbers, OXP_M_RETRY_OPERATIONS, upstream * 4 + (unsigned)outcome));
     return OXP_OK;
 }
 
@@ -120,7 +121,8 @@ enum oxp_status oxp_on_retry(struct oxp_ledger *ledger, struct oxp_moment *momen
         oxp_count_event(ledger, moment, oxp_cell(&ledger->numbers, OXP_M_RETRY_DEFERRED, (size_t)deferral));
     } else {
         unsigned category = category_of(ledger, event);
-        oxp_count_event(ledger, moment, oxp_cell(&ledger->numbers, OXP_M_RETRY_ATTEMPTS, upstream * OXP_CATEGORIES + category));
+        oxp_count_event(ledger, moment,
+                        oxp_cell(&ledger->numbers, OXP_M_RETRY_ATTEMPTS, upstream * OXP_CATEGORIES + category));
         if (oxp_event_has(event, OXP_FIELD_DELAY_S)) {
             double delay = oxp_event_number(event, OXP_FIELD_DELAY_S, 0);
             oxp_observe(ledger, moment, oxp_cell(&ledger->numbers, OXP_M_RETRY_DELAY, upstream), delay);

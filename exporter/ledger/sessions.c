@@ -373,13 +373,11 @@ static void make_room(struct oxp_ledger *ledger) {
     if (ledger->sessions_by_id.count < ledger->options.max_sessions) {
         return;
     }
-    const struct oxp_link *lists[] = {&ledger->orphans, &ledger->nobody.sessions};
     struct oxp_session *victim = OXP_AROUND(ledger->all_sessions.next, struct oxp_session, all);
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        if (!oxp_list_is_empty(lists[i])) {
-            victim = OXP_AROUND(lists[i]->next, struct oxp_session, owned);
-            break;
-        }
+    if (!oxp_list_is_empty(&ledger->orphans)) {
+        victim = OXP_AROUND(ledger->orphans.next, struct oxp_session, owned);
+    } else if (!oxp_list_is_empty(&ledger->nobody.sessions)) {
+        victim = OXP_AROUND(ledger->nobody.sessions.next, struct oxp_session, owned);
     }
     const char *pairs[] = {"session", victim->id, NULL};
     oxp_note(ledger, OXP_NOTE_WARNING, "too many open sessions: one is forgotten", pairs);
@@ -412,7 +410,7 @@ static void describe(struct oxp_session *session, const struct oxp_moment *momen
     session->region =
         oxp_numbers_place_or(OXP_M_SESSIONS_STARTED, 0, oxp_view_from(session->region_text), OXP_REGION_OTHER);
     if (oxp_event_has(event, OXP_FIELD_KEEP_ALIVE)) {
-        session->keep_alive = oxp_event_flag(event, OXP_FIELD_KEEP_ALIVE, false);
+        session->keep_alive = oxp_event_flag(event, OXP_FIELD_KEEP_ALIVE, false) ? 1 : 0;
     }
     session->timeout_s = oxp_event_number(event, OXP_FIELD_TIMEOUT_S, session->timeout_s);
     if (oxp_event_has(event, OXP_FIELD_WORKFLOW)) {
@@ -506,7 +504,8 @@ enum oxp_status oxp_on_session_connected(struct oxp_ledger *ledger, struct oxp_m
         oxp_persist_session(ledger, session);
     }
     if (oxp_event_flag(event, OXP_FIELD_RECONNECT, false)) {
-        oxp_count_event(ledger, moment, oxp_cell(&ledger->numbers, OXP_M_SESSION_RECONNECTS, ok ? OXP_OK_OK : OXP_OK_FAILED));
+        oxp_count_event(ledger, moment,
+                        oxp_cell(&ledger->numbers, OXP_M_SESSION_RECONNECTS, ok ? OXP_OK_OK : OXP_OK_FAILED));
     }
     return OXP_OK;
 }

@@ -217,9 +217,9 @@ struct oxp_moment {
 void oxp_ledger_now(struct oxp_ledger *ledger);
 /* Refuses the event: bad_field, with "<field> "<value>" is not one of …" from the closed set of a family's label. */
 enum oxp_status oxp_refuse(struct oxp_moment *moment, enum oxp_field field, enum oxp_metric metric, unsigned label);
-/* Refuses the event with words of its own. */
-enum oxp_status oxp_refuse_because(struct oxp_moment *moment, enum oxp_reject reason, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Refuses the event with words of its own: a format and its arguments. */
+#define oxp_refuse_because(moment, why, ...)                                                                           \
+    ((moment)->reason = (why), oxp_error_set((moment)->error, OXP_ERR_INVALID, 0, 0, __VA_ARGS__))
 /* The event's time for one entity: never before `*last_s`, which becomes it; what went back is counted. */
 double oxp_clamp(struct oxp_ledger *ledger, struct oxp_moment *moment, double *last_s);
 /* Trace and session of the event, for a series that has just counted or observed `value`: at most one a second for each

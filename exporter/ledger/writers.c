@@ -106,6 +106,7 @@ static void set_alive(struct oxp_ledger *ledger, struct oxp_identity *identity) 
         identity->alive = true;
         ledger->announced = true;
         ledger->planned_end = ledger->probe_failed_since_stop = false;
+        oxp_persist_identity(ledger, identity);
         oxp_writers_update_up(ledger);
     }
 }
@@ -115,6 +116,7 @@ static void set_not_alive(struct oxp_ledger *ledger, struct oxp_identity *identi
         identity->alive = false;
         ledger->planned_end = identity->stopping || root_has_stopped(ledger, identity);
         ledger->probe_failed_since_stop = false;
+        oxp_persist_identity(ledger, identity);
         oxp_writers_update_up(ledger);
     }
 }
@@ -279,8 +281,8 @@ static void introduce(struct oxp_ledger *ledger, const struct oxp_moment *moment
         }
         restart = true;
         if (other->connections == 0) {
-            lose(ledger, other, "a newer boot is there");
             other->alive = false;
+            lose(ledger, other, "a newer boot is there");
         }
     }
     if (restart) {
@@ -507,7 +509,6 @@ void oxp_writers_tick(struct oxp_ledger *ledger) {
         bool gone = who->connections == 0 && now >= who->gone_at + options->reconnect_grace_s;
         if (now >= who->await_until) {
             lose(ledger, who, "not back after the sidecar's restart");
-            set_not_alive(ledger, who);
         } else if (!isnan(who->await_until)) {
             continue;
         }
@@ -528,7 +529,8 @@ void oxp_writers_tick(struct oxp_ledger *ledger) {
 /* ---- After a restart (rule 9) ---- */
 
 void oxp_writers_restore(struct oxp_ledger *ledger, const struct oxp_identity *read) {
-    struct oxp_identity *who = oxp_writers_get(ledger, oxp_view_from(read->writer), oxp_view_from(read->boot));
+    struct oxp_identity *who = oxp_writers_get(ledger, oxp_view_of(read->writer, strlen(read->writer)),
+                                               oxp_view_of(read->boot, strlen(read->boot)));
     if (who == NULL) {
         return;
     }
@@ -539,10 +541,18 @@ void oxp_writers_restore(struct oxp_ledger *ledger, const struct oxp_identity *r
     who->last_event_s = read->last_event_s;
     who->gone_s = read->gone_s;
     who->stopping = read->stopping;
+    who->alive = read->alive && !read->stopping && !read->dead;
     if (read->dead) {
         lose(ledger, who, "");
     } else {
         who->dead = false;
+    }
+}
+
+void oxp_writers_forget(struct oxp_ledger *ledger, struct oxp_view key) {
+    struct oxp_identity *who = oxp_writers_find(ledger, key);
+    if (who != NULL && is_spent(ledger, who, 0)) {
+        drop(ledger, who);
     }
 }
 
@@ -554,7 +564,6 @@ void oxp_writers_restored(struct oxp_ledger *ledger) {
         ledger->planned_end = who->stopping || root_has_stopped(ledger, who);
         if (!who->dead) {
             who->await_until = ledger->patience_s + options->reconnect_grace_s + options->liveness_s;
-            who->alive = !who->stopping;
         }
         if (strchr(who->writer, '/') == NULL) {
             oxp_gauge_set(only(ledger, OXP_M_START_TIME), who->started_s);

@@ -3,6 +3,8 @@
  * We accept ourselves, and not the HTTP library, so that room is made before a connection costs anything, so that a
  * worker whose handler waits for the loop gets no new connections, and so that running out of descriptors ends in one
  * connection less instead of a busy loop. */
+#include "exporter/serve/connections.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
@@ -12,8 +14,6 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "exporter/serve/connections.h"
 
 #define BURST 64     /* accepted before the deadlines are looked at again */
 #define PAUSE_MS 20  /* without accepting, when there was no room */
@@ -25,31 +25,38 @@ void oxp_serve_wake(struct oxp_server *server) {
     (void)written; /* full means that it is awake already */
 }
 
-static struct oxp_worker *least_busy(struct oxp_server *server) {
-    struct oxp_worker *best = &server->workers[0];
-    unsigned best_load = UINT32_MAX;
+/* The worker with the fewest connections among those whose handler does not run; NULL when all handlers run. Then the
+ * next connection waits in the kernel for the first that ends, and not behind one that may take seconds. */
+static struct oxp_worker *find_worker(struct oxp_server *server) {
+    struct oxp_worker *best = NULL;
+    atomic_store(&server->starved, true); /* first, so that an end that comes meanwhile wakes us */
     for (unsigned i = 0; i < server->options.threads; i++) {
         struct oxp_worker *w = &server->workers[i];
-        unsigned load = atomic_load(&w->connections) + (atomic_load(&w->busy) != 0 ? 1U << 20 : 0);
-        if (load < best_load) {
-            best_load = load;
+        if (!atomic_load(&w->busy) &&
+            (best == NULL || atomic_load(&w->connections) < atomic_load(&best->connections))) {
             best = w;
         }
+    }
+    if (best != NULL) {
+        atomic_store(&server->starved, false);
     }
     return best;
 }
 
-static void hand_over(struct oxp_server *server, int fd, const struct sockaddr_storage *peer, socklen_t len) {
-    struct oxp_worker *worker = least_busy(server);
-    pthread_mutex_lock(&server->lock);
-    server->handed++;
-    server->handed_ns = oxp_serve_now_ns();
-    pthread_mutex_unlock(&server->lock);
+void oxp_worker_busy(struct oxp_worker *worker, bool busy) {
+    atomic_store(&worker->busy, busy);
+    if (!busy && atomic_exchange(&worker->server->starved, false)) {
+        oxp_serve_wake(worker->server);
+    }
+}
+
+static void hand_over(struct oxp_worker *worker, int fd, const struct sockaddr_storage *peer, socklen_t len) {
+    oxp_connections_hand(worker->server, fd);
+    atomic_fetch_add(&worker->connections, 1);
     /* Closes the socket when it fails. */
     if (MHD_add_connection(worker->daemon, fd, (const struct sockaddr *)peer, len) != MHD_YES) {
-        pthread_mutex_lock(&server->lock);
-        server->handed -= server->handed > 0 ? 1 : 0;
-        pthread_mutex_unlock(&server->lock);
+        atomic_fetch_sub(&worker->connections, 1);
+        oxp_connections_unhand(worker->server, fd);
     }
 }
 
@@ -75,12 +82,13 @@ static bool accept_burst(struct oxp_server *server) {
     for (int i = 0; i < BURST && somebody_waits(server->listen_fd); i++) {
         struct sockaddr_storage peer;
         socklen_t len = sizeof peer;
-        if (!oxp_connections_room(server)) {
+        struct oxp_worker *worker = find_worker(server);
+        if (worker == NULL || !oxp_connections_room(server)) {
             return false;
         }
         int fd = accept4(server->listen_fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            hand_over(server, fd, &peer, len);
+            hand_over(worker, fd, &peer, len);
         } else if (errno == EAGAIN) {
             return true;
         } else if ((errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) &&

@@ -1,3 +1,5 @@
+#include "exporter/serve/internal.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -6,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "exporter/serve/internal.h"
 #include "lib/base/number.h"
 
 #define HOST_MAX 256
@@ -106,13 +107,16 @@ static int open_host(const struct address *address, const char **reason_out) {
 }
 
 static unsigned bound_port(int fd) {
-    struct sockaddr_storage bound;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } bound = {.six = {.sin6_family = AF_UNSPEC}};
     socklen_t len = sizeof bound;
-    if (getsockname(fd, (struct sockaddr *)&bound, &len) != 0) {
+    if (getsockname(fd, &bound.any, &len) != 0) {
         return 0;
     }
-    return ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                             : ((struct sockaddr_in *)&bound)->sin_port);
+    return ntohs(bound.any.sa_family == AF_INET6 ? bound.six.sin6_port : bound.four.sin_port);
 }
 
 enum oxp_status oxp_serve_listen(const char *text, int *fd_out, unsigned *port_out, struct oxp_error *error) {

@@ -1,10 +1,10 @@
+#include "exporter/serve/internal.h"
+
 #include <microhttpd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "exporter/serve/internal.h"
 
 /* Used only where an answer cannot be chunked (HTTP/1.0); a chunk is as large as the connection's memory allows. */
 #define BLOCK_SIZE 32768

@@ -11,6 +11,8 @@
  *
  * Cutting is shutdown(2): the worker then sees an end of file and closes. The descriptor stays valid as long as the
  * connection is in the list, because it leaves the list, under the lock, before the library closes it. */
+#include "exporter/serve/connections.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -19,11 +21,34 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "exporter/serve/connections.h"
-
 #define STALL_MS 1000
 #define HANDED_MS 10000               /* longer than a worker's handler may block */
 #define SLACK_NS (50 * OXP_NS_PER_MS) /* the kernel's "last received" is as coarse as its timer tick */
+
+/* Takes `fd` from the list of those on their way; when it was accepted, or now when it is not there. */
+static int64_t take_handed_locked(struct oxp_server *server, int fd) {
+    for (size_t i = 0; i < server->handed_count; i++) {
+        if (server->handed[i].fd == fd) {
+            int64_t accepted_ns = server->handed[i].accepted_ns;
+            server->handed[i] = server->handed[--server->handed_count];
+            return accepted_ns;
+        }
+    }
+    return oxp_serve_now_ns();
+}
+
+void oxp_connections_hand(struct oxp_server *server, int fd) {
+    pthread_mutex_lock(&server->lock);
+    (void)take_handed_locked(server, fd); /* the number is used again, so the library had no memory for the first */
+    server->handed[server->handed_count++] = (struct oxp_handed){fd, oxp_serve_now_ns()};
+    pthread_mutex_unlock(&server->lock);
+}
+
+void oxp_connections_unhand(struct oxp_server *server, int fd) {
+    pthread_mutex_lock(&server->lock);
+    (void)take_handed_locked(server, fd);
+    pthread_mutex_unlock(&server->lock);
+}
 
 struct oxp_connection *oxp_connection_open(struct oxp_worker *worker, int fd) {
     struct oxp_server *server = worker->server;
@@ -34,12 +59,10 @@ struct oxp_connection *oxp_connection_open(struct oxp_worker *worker, int fd) {
         oxp_buf_init(&connection->request.body, 0);
     }
     pthread_mutex_lock(&server->lock);
-    if (server->handed > 0) {
-        server->handed--;
-    }
+    int64_t accepted_ns = take_handed_locked(server, fd);
     if (connection != NULL) {
         connection->phase = OXP_PHASE_HEADERS;
-        connection->since_ns = oxp_serve_now_ns();
+        connection->since_ns = accepted_ns;
         connection->deadline_ns = connection->since_ns + server->options.header_deadline_ms * OXP_NS_PER_MS;
         connection->next = server->first;
         if (server->first != NULL) {
@@ -199,8 +222,11 @@ int64_t oxp_connections_sweep(struct oxp_server *server) {
             next = deadline;
         }
     }
-    if (server->handed > 0 && now - server->handed_ns > HANDED_MS * OXP_NS_PER_MS) {
-        server->handed = 0; /* the library had no memory for one, and did not say so */
+    for (size_t i = server->handed_count; i-- > 0;) {
+        if (now - server->handed[i].accepted_ns > HANDED_MS * OXP_NS_PER_MS) {
+            (void)take_handed_locked(server,
+                                     server->handed[i].fd); /* the library had no memory for it, and did not say */
+        }
     }
     bool any = server->count > 0;
     pthread_mutex_unlock(&server->lock);
@@ -247,7 +273,7 @@ bool oxp_connections_cut_one(struct oxp_server *server) {
 bool oxp_connections_room(struct oxp_server *server) {
     for (;;) {
         pthread_mutex_lock(&server->lock);
-        size_t all = server->count + server->handed;
+        size_t all = server->count + server->handed_count;
         size_t live = all - server->count_cut;
         pthread_mutex_unlock(&server->lock);
         if (all >= server->options.max_connections + (size_t)OXP_SERVE_RESERVE) {

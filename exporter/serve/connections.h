@@ -6,6 +6,9 @@
 
 #define OXP_SERVE_RESERVE 64 /* connections past the limit whose end is on its way */
 
+/* Notes a connection that is about to be handed over, or that could not be. */
+void oxp_connections_hand(struct oxp_server *server, int fd);
+void oxp_connections_unhand(struct oxp_server *server, int fd);
 /* Cuts what is past its deadline. Milliseconds until it should be called again, -1 = when there is a connection. */
 int64_t oxp_connections_sweep(struct oxp_server *server);
 /* Cuts the one that has the least claim to stay; false when there is none. */

@@ -1,7 +1,8 @@
+#include "exporter/serve/internal.h"
+
 #include <microhttpd.h>
 #include <strings.h>
 
-#include "exporter/serve/internal.h"
 #include "lib/base/number.h"
 
 /* What the head says about where the request ends. The library keeps the first of several Content-Lengths, prefers

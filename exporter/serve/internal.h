@@ -50,8 +50,8 @@ struct oxp_request {
 struct oxp_worker {
     struct oxp_server *server;
     struct MHD_Daemon *daemon;
-    atomic_uint connections;
-    atomic_uint busy; /* 1 while a handler runs */
+    atomic_uint connections; /* from the hand-over on */
+    atomic_bool busy;        /* its handler runs */
 };
 
 struct oxp_connection {
@@ -66,6 +66,12 @@ struct oxp_connection {
     int64_t since_ns;    /* when it last had a whole request, or was accepted */
     int64_t deadline_ns; /* INT64_MAX = none */
     int64_t progress_ns; /* ANSWER: when the client last took something; 0 elsewhere */
+};
+
+/* A connection on its way from the acceptor to a worker. */
+struct oxp_handed {
+    int fd;
+    int64_t accepted_ns;
 };
 
 /* A socket whose last bytes the peer may still be sending. The acceptor's alone once it is in the list. */
@@ -85,16 +91,17 @@ struct oxp_server {
     struct oxp_worker *workers;
     atomic_bool expose_ledger, enable_lifecycle;
     atomic_bool stopping; /* the acceptor ends */
+    atomic_bool starved;  /* the acceptor waits for a worker whose handler does not run */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* while draining: a connection went idle or ended */
     /* Under the lock: */
     bool draining;
     struct oxp_connection *first;
-    size_t count;      /* in the list */
-    size_t count_cut;  /* of them, cut */
-    size_t handed;     /* given to a worker that has not yet said so */
-    int64_t handed_ns; /* the last time one was */
+    size_t count;              /* in the list */
+    size_t count_cut;          /* of them, cut */
+    struct oxp_handed *handed; /* given to a worker that has not yet said so; room for the limit and the reserve */
+    size_t handed_count;
     struct oxp_lingering lingering[OXP_SERVE_LINGER_MAX];
     size_t lingering_count;
 };
@@ -132,6 +139,7 @@ void oxp_connection_progress(struct oxp_connection *connection);
 
 /* acceptor.c: its thread. */
 void *oxp_serve_accept_main(void *server);
+void oxp_worker_busy(struct oxp_worker *worker, bool busy);
 void oxp_serve_wake(struct oxp_server *server);
 /* Waits until no answer is under way, or until the time is over. */
 void oxp_serve_drain(struct oxp_server *server, int64_t grace_ms);

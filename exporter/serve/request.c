@@ -1,8 +1,8 @@
+#include "exporter/serve/internal.h"
+
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <strings.h>
-
-#include "exporter/serve/internal.h"
 
 enum oxp_method oxp_request_method(const struct oxp_request *request) {
     return request->method;

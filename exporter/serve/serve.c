@@ -4,6 +4,8 @@
  * pieces of the body (on_call), when the request is whole (on_call, last), and when the answer has gone or will not go
  * (on_completed). An answer that is given at the first call closes the connection, so that only a request with a body
  * is refused there; any other refusal waits for the last call and the connection lives on. */
+#include "exporter/serve/internal.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <microhttpd.h>
@@ -160,7 +162,6 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
         *socket_context = oxp_connection_open(worker, info->connect_fd);
-        atomic_fetch_add(&worker->connections, 1);
     } else {
         if (*socket_context != NULL) {
             oxp_connection_close(*socket_context);
@@ -251,9 +252,9 @@ static enum MHD_Result last_call(struct oxp_connection *connection) {
     oxp_connection_phase(connection, OXP_PHASE_HANDLER);
     request->refusal = (struct oxp_response){0};
     if (response.status == 0) {
-        atomic_store(&connection->worker->busy, 1);
+        oxp_worker_busy(connection->worker, true);
         request->route->handle(connection->worker->server->options.ctx, request, &response);
-        atomic_store(&connection->worker->busy, 0);
+        oxp_worker_busy(connection->worker, false);
     }
     return oxp_serve_answer(connection, &response) ? MHD_YES : MHD_NO;
 }
@@ -377,6 +378,10 @@ enum oxp_status oxp_server_new(const struct oxp_server_options *options, struct 
     if (server == NULL || (server->workers = calloc(server->options.threads, sizeof *server->workers)) == NULL) {
         goto out;
     }
+    server->handed = calloc(server->options.max_connections + (size_t)OXP_SERVE_RESERVE, sizeof *server->handed);
+    if (server->handed == NULL) {
+        goto out;
+    }
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (server->wake_fd < 0 || server->spare_fd < 0) {
@@ -432,6 +437,7 @@ void oxp_server_free(struct oxp_server *server, int64_t grace_ms) {
     close_if_open(server->spare_fd);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
+    free(server->handed);
     free(server->workers);
     free(server);
 }

@@ -36,30 +36,33 @@ static int connect_to(const char *path) {
     return fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? fd : -1;
 }
 
-/* One session's life: 8 events of about 200 bytes, of which 4 are operations. */
+/* One session's life: 8 events of about 200 bytes, of which 4 are operations. Each is a head, the number of the life,
+ * and a tail. */
 static size_t event(char *out, size_t size, long i) {
-    static const char *const forms[] = {
-        "{\"type\":\"session.started\",\"ts\":%.3f,\"seq\":%ld,\"session\":\"5f0c1c9e-8f7d-4a55-9b1c-%012ld\","
-        "\"region\":\"us-east-1\","
-        "\"keep_alive\":true,\"timeout_s\":3600,\"create_s\":1.284,\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}"
-        "\n",
-        "{\"type\":\"task.started\",\"ts\":%.3f,\"seq\":%ld,\"task\":\"task-%012ld\",\"workflow\":\"video_discovery\","
-        "\"session\":"
-        "\"5f0c1c9e-8f7d-4a55-9b1c-000000000001\",\"attempt\":1,\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}\n",
-        "{\"type\":\"operation\",\"ts\":%.3f,\"seq\":%ld,\"session\":\"5f0c1c9e-8f7d-4a55-9b1c-%012ld\",\"op\":"
-        "\"extract\",\"ok\":true,"
-        "\"duration_s\":2.417,\"model\":\"gpt-4o\",\"tokens\":{\"input\":1834,\"output\":212},\"inference_s\":1.9}\n",
-        "{\"type\":\"task.ended\",\"ts\":%.3f,\"seq\":%ld,\"task\":\"task-%012ld\",\"workflow\":\"video_discovery\","
-        "\"status\":"
-        "\"succeeded\",\"duration_s\":12.25,\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}\n",
-        "{\"type\":\"session.ended\",\"ts\":%.3f,\"seq\":%ld,\"session\":\"5f0c1c9e-8f7d-4a55-9b1c-%012ld\",\"status\":"
-        "\"COMPLETED\","
-        "\"reason\":\"released\",\"proxy_bytes\":1048576,\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}\n",
+    static const char *const forms[][3] = {
+        {"session.started", "\"session\":\"5f0c1c9e-8f7d-4a55-9b1c-",
+         "\"region\":\"us-east-1\",\"keep_alive\":true,\"timeout_s\":3600,\"create_s\":1.284,"
+         "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\""},
+        {"task.started", "\"task\":\"task-",
+         "\"workflow\":\"video_discovery\",\"session\":\"5f0c1c9e-8f7d-4a55-9b1c-000000000001\",\"attempt\":1,"
+         "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\""},
+        {"operation", "\"session\":\"5f0c1c9e-8f7d-4a55-9b1c-",
+         "\"op\":\"extract\",\"ok\":true,\"duration_s\":2.417,\"model\":\"gpt-4o\",\"tokens\":{\"input\":1834,"
+         "\"output\":212},"
+         "\"inference_s\":1.9"},
+        {"task.ended", "\"task\":\"task-",
+         "\"workflow\":\"video_discovery\",\"status\":\"succeeded\",\"duration_s\":12.25,"
+         "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\""},
+        {"session.ended", "\"session\":\"5f0c1c9e-8f7d-4a55-9b1c-",
+         "\"status\":\"COMPLETED\",\"reason\":\"released\",\"proxy_bytes\":1048576,"
+         "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\""},
     };
     static const int order[8] = {0, 1, 2, 2, 2, 2, 3, 4};
+    const char *const *form = forms[order[i % 8]];
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
-    return (size_t)snprintf(out, size, forms[order[i % 8]], (double)t.tv_sec + (double)t.tv_nsec / 1e9, i + 1, i / 8);
+    return (size_t)snprintf(out, size, "{\"type\":\"%s\",\"ts\":%ld.%03ld,\"seq\":%ld,%s%012ld\",%s}\n", form[0],
+                            (long)t.tv_sec, t.tv_nsec / 1000000, i + 1, form[1], i / 8, form[2]);
 }
 
 int main(int argc, char **argv) {

@@ -1,7 +1,7 @@
 /* The catalogue as a table, and that every family it registers has a mover that really moves it. */
 #include "exporter/ledger/catalogue.h"
 #include "exporter/ledger/numbers.h"
-#include "world.h"
+#include "tests/unit/exporter/ledger/world.h"
 /* cmocka wants these before it. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,7 +6,7 @@
 #include "exporter/ledger/list.h"
 #include "lib/base/random.h"
 #include "tests/support/alloc_fail.h"
-#include "world.h"
+#include "tests/unit/exporter/ledger/world.h"
 /* cmocka wants these before it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,6 +52,13 @@ static void heap_gives_the_least(void **state) {
             assert_true(in == 0 ? oxp_heap_least(&heap) == NULL : oxp_heap_least(&heap)->key == least);
         }
     }
+    for (double last = -1; heap.count > 0;) {
+        struct oxp_heap_node *node = oxp_heap_least(&heap);
+        assert_true(node->key >= last);
+        last = node->key;
+        oxp_heap_take(&heap, node);
+    }
+    assert_null(oxp_heap_least(&heap));
     oxp_heap_fini(&heap);
 }
 

@@ -1,5 +1,5 @@
 /* The rules of the domain catalogue, section 5, as scenarios (world.h says how to read a line). */
-#include "world.h"
+#include "tests/unit/exporter/ledger/world.h"
 /* cmocka wants these before it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@ struct scenario {
 };
 
 static const struct scenario scenarios[] = {
-#include "scenarios.def"
+#include "tests/unit/exporter/ledger/scenarios.def"
 };
 
 static void run(void **state) {

@@ -1,4 +1,4 @@
-#include "world.h"
+#include "tests/unit/exporter/ledger/world.h"
 
 /* cmocka wants these before it. */
 #include <setjmp.h>
@@ -271,6 +271,8 @@ static bool run_word(struct world *world, const char *word, const char *rest, ch
     } else if (strcmp(word, "sleep") == 0) {
         oxp_clock_manual_advance(&world->clock, strtod(rest, NULL));
         oxp_ledger_tick(world->ledger);
+    } else if (strcmp(word, "wait") == 0) {
+        oxp_clock_manual_advance(&world->clock, strtod(rest, NULL));
     } else if (strcmp(word, "tick") == 0) {
         oxp_ledger_tick(world->ledger);
     } else if (strcmp(word, "probe") == 0) {

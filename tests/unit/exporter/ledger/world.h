@@ -6,6 +6,7 @@
  *   drop 1                                          connection 1 ends
  *   pass 30                                         30 seconds, a tick in each
  *   jump 3600                                       the wall clock alone moves
+ *   wait 5                                          5 seconds without a tick
  *   sleep 600                                       the process stood still: time passes without ticks
  *   tick, probe ok, probe failed
  *   crash                                           the sidecar is gone without a word, and started anew from its

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "lib/base/buf.h"
 #include "tests/support/alloc_fail.h"
 
 static struct oxp_json *sample(enum oxp_status *status_out) {
@@ -73,16 +74,6 @@ static void test_read(void **state) {
     } rows[] = {
         {"object", "{\"a\": [1, 2.5, \"x\", true, null]}", true, 0},
         {"scalar", "7", true, 0},
-        {"depth 64",
-         "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
-         "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
-         true, 0},
-        {"depth 65",
-         "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
-         "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
-         false, 0},
-        {"brackets in text are no depth",
-         "\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[\"", true, 0},
         {"empty", "", false, 1},
         {"cut", "{\"a\":", false, 1},
         {"second line", "{\n\"a\" 1}", false, 2},
@@ -103,6 +94,32 @@ static void test_read(void **state) {
         }
         oxp_json_free(value);
     }
+}
+
+/* `depth` arrays, one in the other, the innermost holding a text full of brackets. */
+static enum oxp_status read_nested(size_t depth) {
+    struct oxp_buf text;
+    struct oxp_json *value = NULL;
+    oxp_buf_init(&text, 0);
+    for (size_t i = 0; i < depth; i++) {
+        oxp_buf_append_char(&text, '[');
+    }
+    oxp_buf_append_text(&text, "\"[[[[{{{{\\\"[[[[\"");
+    for (size_t i = 0; i < depth; i++) {
+        oxp_buf_append_char(&text, ']');
+    }
+    enum oxp_status status = oxp_json_read(oxp_buf_view(&text), &value, NULL);
+    oxp_json_free(value);
+    oxp_buf_fini(&text);
+    return status;
+}
+
+static void test_depth(void **state) {
+    (void)state;
+    assert_int_equal(read_nested(1), OXP_OK);
+    assert_int_equal(read_nested(64), OXP_OK);
+    assert_int_equal(read_nested(65), OXP_ERR_SYNTAX);
+    assert_int_equal(read_nested(100000), OXP_ERR_SYNTAX);
 }
 
 static void test_look(void **state) {
@@ -158,7 +175,7 @@ static void test_no_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_write), cmocka_unit_test(test_write_edges), cmocka_unit_test(test_read),
-        cmocka_unit_test(test_look),  cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_look),  cmocka_unit_test(test_depth),       cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
