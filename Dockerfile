@@ -7,7 +7,8 @@ RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --
         libcurl4-gnutls-dev
 WORKDIR /src
 COPY . .
-RUN cmake --preset release -DBUILD_TESTING=OFF && cmake --build --preset release --target oxpecker \
+ARG REVISION=unknown
+RUN cmake --preset release -DBUILD_TESTING=OFF -DOXP_REVISION="${REVISION}" && cmake --build --preset release --target oxpecker \
     && DESTDIR=/staging cmake --install build/release --prefix /usr --strip
 
 FROM ${BASE}

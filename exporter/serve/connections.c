@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define STALL_MS 1000
+#define HANDED_WAIT_MS 200
 #define HANDED_MS 10000               /* longer than a worker's handler may block */
 #define SLACK_NS (50 * OXP_NS_PER_MS) /* the kernel's "last received" is as coarse as its timer tick */
 
@@ -71,10 +72,11 @@ struct oxp_connection *oxp_connection_open(struct oxp_worker *worker, int fd) {
         server->first = connection;
         server->count++;
     }
-    bool first = server->count == 1;
+    /* It sleeps without a time limit while there is no connection, and it may be waiting for one that it can cut. */
+    bool wake = server->count == 1 || server->wants_room;
     pthread_mutex_unlock(&server->lock);
-    if (first) {
-        oxp_serve_wake(server); /* it sleeps without a time limit while there is no connection */
+    if (wake) {
+        oxp_serve_wake(server);
     }
     return connection;
 }
@@ -106,7 +108,7 @@ void oxp_connection_close(struct oxp_connection *connection) {
     if (connection->next != NULL) {
         connection->next->prev = connection->prev;
     }
-    bool wake = server->lingering_count > 0 || server->count >= server->options.max_connections;
+    bool wake = server->lingering_count > 0 || server->wants_room;
     server->count--;
     server->count_cut -= connection->cut ? 1 : 0;
     if (server->draining) {
@@ -249,8 +251,19 @@ static int64_t rank(const struct oxp_connection *connection, int64_t now) {
                                                                     : INT64_MAX;
 }
 
-bool oxp_connections_cut_one(struct oxp_server *server) {
-    pthread_mutex_lock(&server->lock);
+/* True when a connection that is still on its way to its worker was accepted before `since_ns`: it comes first, and
+ * will be there in a moment. One that is not there after HANDED_WAIT_MS is not waited for. */
+static bool older_is_coming_locked(const struct oxp_server *server, int64_t since_ns, int64_t now) {
+    for (size_t i = 0; i < server->handed_count; i++) {
+        int64_t accepted_ns = server->handed[i].accepted_ns;
+        if (accepted_ns < since_ns && now - accepted_ns < HANDED_WAIT_MS * OXP_NS_PER_MS) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool cut_one_locked(struct oxp_server *server) {
     int64_t now = oxp_serve_now_ns(), least = INT64_MAX;
     struct oxp_connection *victim = NULL;
     for (struct oxp_connection *c = server->first; c != NULL; c = c->next) {
@@ -260,32 +273,38 @@ bool oxp_connections_cut_one(struct oxp_server *server) {
             victim = c;
         }
     }
-    if (victim != NULL) {
-        cut_locked(server, victim);
+    if (victim == NULL || older_is_coming_locked(server, least, now)) {
+        return false;
     }
+    cut_locked(server, victim);
+    return true;
+}
+
+bool oxp_connections_cut_one(struct oxp_server *server) {
+    pthread_mutex_lock(&server->lock);
+    bool cut = cut_one_locked(server);
     pthread_mutex_unlock(&server->lock);
-    if (victim != NULL) {
+    if (cut) {
         oxp_server_refused(server, "limit");
     }
-    return victim != NULL;
+    return cut;
 }
 
 bool oxp_connections_room(struct oxp_server *server) {
-    for (;;) {
-        pthread_mutex_lock(&server->lock);
-        size_t all = server->count + server->handed_count;
-        size_t live = all - server->count_cut;
-        pthread_mutex_unlock(&server->lock);
-        if (all >= server->options.max_connections + (size_t)OXP_SERVE_RESERVE) {
-            return false; /* too many that are on their way out; one more wakes us */
-        }
-        if (live < server->options.max_connections) {
-            return true;
-        }
-        if (!oxp_connections_cut_one(server)) {
-            return false;
-        }
+    const size_t max = server->options.max_connections;
+    unsigned cut = 0;
+    pthread_mutex_lock(&server->lock);
+    size_t all = server->count + server->handed_count;
+    while (all < max + OXP_SERVE_RESERVE && all - server->count_cut >= max && cut_one_locked(server)) {
+        cut++;
     }
+    bool room = all < max + OXP_SERVE_RESERVE && all - server->count_cut < max;
+    server->wants_room = !room;
+    pthread_mutex_unlock(&server->lock);
+    for (; cut > 0; cut--) {
+        oxp_server_refused(server, "limit");
+    }
+    return room;
 }
 
 /* Reads a few pieces; true when the peer has ended or failed. A fast sender must not hold the acceptor. */

@@ -102,6 +102,7 @@ struct oxp_server {
     size_t count_cut;          /* of them, cut */
     struct oxp_handed *handed; /* given to a worker that has not yet said so; room for the limit and the reserve */
     size_t handed_count;
+    bool wants_room; /* the acceptor waits for one more or one less */
     struct oxp_lingering lingering[OXP_SERVE_LINGER_MAX];
     size_t lingering_count;
 };

@@ -2,7 +2,11 @@
  *
  * It owns: listening, a small pool of threads, framing refusals (duplicate Content-Length, Content-Length with
  * Transfer-Encoding, several Hosts), absolute deadlines (headers 10 s, body 30 s), body limits, methods, HEAD, and who
- * may do what. It does not know what an answer means. Handlers run on pool threads and may block only briefly. */
+ * may do what. It does not know what an answer means. Handlers run on pool threads and may block only briefly.
+ *
+ * Every answer carries X-Content-Type-Options: nosniff and Cache-Control: no-store. A streamed answer is chunked
+ * (HTTP/1.0: ended by closing); HEAD of one closes the connection. What the library refuses while it reads a request
+ * line is answered with 400 or 505 but not told to on_refusal. */
 #ifndef OXP_SERVE_SERVE_H
 #define OXP_SERVE_SERVE_H
 

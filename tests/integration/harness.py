@@ -94,8 +94,8 @@ class Sidecar:
     def send_signal(self, number):
         self.process.send_signal(number)
 
-    def stop(self, number=signal.SIGTERM, seconds=30):
-        """Asks it to stop and gives the exit status."""
+    def stop(self, number=signal.SIGINT, seconds=30):
+        """Asks it to stop (SIGINT: without waiting for a last scrape) and gives the exit status."""
         if self.process is None:
             return None
         if self.process.poll() is None:
