@@ -34,4 +34,11 @@ test -x build/staging/usr/bin/oxpecker
 step "integration"
 python3 tests/integration/run.py
 
+# The whole daemon under the sanitizers, on the same tests but for those that take a minute.
+for preset in asan tsan; do
+    step "integration: $preset"
+    OXPECKER="$(pwd)/build/$preset/oxpecker" OXP_TEST_WORKFLOWS=100000 \
+        python3 tests/integration/run.py test_lifecycle test_http test_bad_input.Lines
+done
+
 step "all green"

@@ -36,12 +36,11 @@ int oxp_command_healthcheck(int argc, char **argv) {
     char url[512];
     url_for(oxp_config_text(&config, OXP_OPT_WEB_LISTEN_ADDRESS), url, sizeof url);
     oxp_config_fini(&config);
-    /* The way to the sidecar beside us never leads through the proxy that the container uses for the world. */
-    setenv("no_proxy", "*", 1);
 
     struct oxp_http *http = NULL;
     struct oxp_http_response response = {0};
-    struct oxp_http_request request = {.method = "GET", .url = url, .timeout_ms = 3000, .max_body_bytes = 4096};
+    struct oxp_http_request request = {
+        .method = "GET", .url = url, .timeout_ms = 3000, .direct = true, .max_body_bytes = 4096};
     int status = 1;
     if (oxp_net_http_new(&http) != OXP_OK) {
         fputs("oxpecker healthcheck: out of memory\n", stderr);

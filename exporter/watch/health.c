@@ -23,6 +23,7 @@ static void probe_once(const struct oxp_health_probe *probe) {
         .method = "GET",
         .url = probe->url,
         .timeout_ms = (long)probe->options.timeout_ms,
+        .direct = true,
         .max_body_bytes = ANSWER_BYTES_MAX,
     };
     struct oxp_http *http = probe->options.http;

@@ -12,6 +12,7 @@ struct oxp_http_request {
     const char *const *headers; /* "Name: value" lines, NULL-terminated; may be NULL */
     struct oxp_view body;
     long timeout_ms;       /* for the whole exchange */
+    bool direct;           /* past any proxy that the environment names: for what runs beside us */
     size_t max_body_bytes; /* of the answer; a longer one is OXP_ERR_LIMIT */
 };
 

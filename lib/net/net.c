@@ -106,6 +106,7 @@ static CURLcode set_options(struct net_http *net, const struct oxp_http_request 
     } pointers[] = {
         {CURLOPT_URL, request->url},
         {CURLOPT_PROTOCOLS_STR, "http,https"},
+        {CURLOPT_NOPROXY, request->direct ? "*" : NULL},
         {CURLOPT_USERAGENT, "oxpecker/" OXP_VERSION},
         {CURLOPT_HTTPHEADER, headers},
         {CURLOPT_WRITEDATA, answer},

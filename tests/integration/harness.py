@@ -162,10 +162,10 @@ class Sidecar:
             assert s.recv(1) == b""
 
 
-def run(*command, timeout=30, stdin=None):
-    """A command's (status, stdout, stderr)."""
+def run(*command, timeout=30, stdin=None, **environment):
+    """A command's (status, stdout, stderr); further keywords are environment variables."""
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout, input=stdin,
-                          env=no_proxy_environment(), check=False)
+                          env=no_proxy_environment(**environment), check=False)
     return done.returncode, done.stdout, done.stderr
 
 

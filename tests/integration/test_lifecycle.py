@@ -221,6 +221,7 @@ class Health(unittest.TestCase):
         with Sidecar() as sidecar:
             flag = f"--web.listen-address=127.0.0.1:{sidecar.port}"
             self.assertEqual(run(OXPECKER, "healthcheck", flag)[0], 0)
+            self.assertEqual(run(OXPECKER, "healthcheck", flag, http_proxy="http://127.0.0.1:1")[0], 0, "no proxy leads to it")
             sidecar.stop()
             status, _, stderr = run(OXPECKER, "healthcheck", flag)
             self.assertEqual(status, 1)
