@@ -239,13 +239,11 @@ static enum oxp_status restore(struct oxp_daemon *daemon, struct oxp_error *erro
     /* First the journal: it takes the directory's lock. */
     enum oxp_status status = oxp_ledger_open(daemon->ledger, directory, error);
     if (status == OXP_ERR_IO) { /* a full or failing disk is no reason not to watch; a wrong path is */
-        oxp_daemon_log_error(daemon->log, "the storage cannot be used; all state is in memory", error);
-        error->text[0] = '\0';
-        return OXP_OK;
-    }
-    if (status != OXP_OK) {
+        oxp_daemon_log_error(daemon->log, "the journal cannot be used; what is open is in memory alone", error);
+    } else if (status != OXP_OK) {
         return status;
     }
+    error->text[0] = '\0';
     status = oxp_saved_read(daemon->registry, directory, &restored, error);
     if (status < 0) {
         oxp_daemon_log_error(daemon->log, "saved counters were not restored; they start at 0", error);
@@ -395,15 +393,18 @@ enum oxp_status oxp_daemon_new(const struct oxp_config_source *source, struct ox
 
 /* ---- tearing down ---- */
 
-static void save(struct oxp_daemon *daemon) {
+/* Says what became of the numbers. */
+static const char *save(struct oxp_daemon *daemon) {
     const char *directory = oxp_config_text(&daemon->config, OXP_OPT_STORAGE_PATH);
     struct oxp_error error = {0};
     if (directory[0] == '\0') {
-        return;
+        return "forgotten";
     }
     if (oxp_saved_write(daemon->registry, directory, now_s(daemon), &error) != OXP_OK) {
         oxp_daemon_log_error(daemon->log, "counters were not saved; they will start at 0", &error);
+        return "not saved";
     }
+    return "saved";
 }
 
 void oxp_daemon_free(struct oxp_daemon *daemon, bool clean) {
@@ -418,9 +419,7 @@ void oxp_daemon_free(struct oxp_daemon *daemon, bool clean) {
     free(daemon->routes);
     oxp_listener_free(daemon->listener); /* hands the last bytes to the intake */
     oxp_intake_free(daemon->intake);
-    if (clean) {
-        save(daemon);
-    }
+    const char *state = clean ? save(daemon) : "";
     oxp_ledger_free(daemon->ledger);
     oxp_timer_free(daemon->tick);
     if (daemon->signal_watch != NULL) {
@@ -431,7 +430,7 @@ void oxp_daemon_free(struct oxp_daemon *daemon, bool clean) {
         close(daemon->signals);
     }
     if (clean) {
-        oxp_log_info(daemon->log, "stopped", OXP_LOG_TEXT("state", "saved"));
+        oxp_log_info(daemon->log, "stopped", OXP_LOG_TEXT("state", state));
     }
     oxp_log_free(daemon->log);
     oxp_registry_free(daemon->registry);

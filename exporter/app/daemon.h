@@ -33,9 +33,7 @@ struct oxp_daemon {
     struct oxp_health_probe *probe;
     int signals; /* signalfd, or -1 */
     struct oxp_watch *signal_watch;
-    _Atomic int phase;                          /* #define OXP_DROP_NOTES 256
-                         
-            enum oxp_phase */
+    _Atomic int phase;                          /* enum oxp_phase */
     _Atomic int probe_healthy;                  /* what the probe saw last; read by the loop */
     _Atomic int64_t drop_notes[OXP_DROP_NOTES]; /* by family: monotonic ns of the last line about it */
     /* stopping (loop thread) */

@@ -19,8 +19,9 @@ struct word {
 static enum oxp_status bad(struct oxp_error *error, const char *what, const char *why) {
     size_t len = strlen(what);
     struct oxp_view shown = oxp_utf8_cut(oxp_view_of(what, len), 120);
-    return oxp_error_set(error, OXP_ERR_INVALID, 0, 0, "%.*s%s: %s", (int)shown.len, shown.ptr,
-                         shown.len < len ? "..." : "", why);
+    oxp_error_set(error, OXP_ERR_INVALID, 0, 0, "%.*s%s: %s", (int)shown.len, shown.ptr, shown.len < len ? "..." : "",
+                  why);
+    return OXP_ERR_INVALID;
 }
 
 static enum oxp_status check_value(const struct word *word, const char *text, struct oxp_error *error) {

@@ -33,7 +33,7 @@
 #define JOURNAL_NAME "ledger.journal"
 #define REWRITE_NAME "ledger.journal.new"
 #define LOCK_NAME "ledger.lock"
-#define MAGIC "OXPLEDGR"
+static const unsigned char magic[8] = {'O', 'X', 'P', 'L', 'E', 'D', 'G', 'R'};
 
 enum {
     VERSION = 1,
@@ -83,7 +83,7 @@ static uint32_t get_u32(const unsigned char in[4]) {
 }
 
 static void make_header(unsigned char out[HEADER_BYTES]) {
-    memcpy(out, MAGIC, 8);
+    memcpy(out, magic, sizeof magic);
     put_u32(out + 8, VERSION);
     put_u32(out + 12, oxp_crc32c(0, out, 12));
 }
