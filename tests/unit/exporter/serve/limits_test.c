@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "exporter/serve/internal.h"
 #include "tests/unit/exporter/serve/client.h"
 #include "tests/unit/exporter/serve/fixture.h"
 
@@ -212,6 +213,16 @@ static bool one_blocked(void *ctx) {
     return atomic_load(&fixture.blocked) == 1;
 }
 
+/* A connection that was accepted belongs to a worker only a moment later; one whose worker blocks meanwhile waits for
+ * it. */
+static bool three_known(void *ctx) {
+    struct oxp_server *server = ctx;
+    pthread_mutex_lock(&server->lock);
+    bool known = server->count == 3;
+    pthread_mutex_unlock(&server->lock);
+    return known;
+}
+
 /* An answer under way ends; what rests or is half asked is closed at once; nobody new comes in. */
 static void test_drain(void **state) {
     (void)state;
@@ -221,6 +232,7 @@ static void test_drain(void **state) {
     fixture_start(&fixture, (struct oxp_server_options){.threads = 2});
     int busy = client_dial(fixture.port), idle = client_dial(fixture.port), silent = client_dial(fixture.port);
     assert_hello(idle);
+    assert_true(client_wait(three_known, fixture.server));
     assert_true(client_say(busy, "GET /block HTTP/1.1\r\n" H "\r\n"));
     assert_true(client_wait(one_blocked, NULL));
     int64_t began = client_now_ms();
