@@ -170,6 +170,10 @@ static bool apply(struct oxp_intake *intake, uint64_t connection) {
 static bool take_line(struct oxp_intake *intake, const struct origin *origin, struct oxp_view line,
                       struct oxp_intake_refusal *refusal_out) {
     if (oxp_parse_event(line, &intake->event, &intake->refusal) != OXP_OK || !apply(intake, origin->connection)) {
+        uint64_t seq;
+        if (oxp_parse_seq(line, &seq)) {
+            oxp_ledger_refused(intake->ledger, origin->connection, seq);
+        }
         refuse(intake, origin, refusal_out);
         return false;
     }

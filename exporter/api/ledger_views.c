@@ -46,6 +46,7 @@ static const struct column session_columns[] = {
     COLUMN(oxp_session_view, id, TEXT),
     COLUMN(oxp_session_view, state, TEXT),
     COLUMN(oxp_session_view, orphaned, FLAG),
+    COLUMN(oxp_session_view, must_restore, FLAG),
     COLUMN(oxp_session_view, owner, TEXT),
     COLUMN(oxp_session_view, region, TEXT),
     COLUMN(oxp_session_view, workflow, TEXT),

@@ -28,7 +28,9 @@ static const struct offer offers[] = {
     {OXP_FORMAT_OPENMETRICS, "application/openmetrics-text", NULL, "1.0.0"},
 };
 
-static const char *const escapings[] = {"allow-utf-8", "underscores", "dots", "values"};
+static const char *const escapings[] = {"allow-utf-8", "underscores",
+                                        "values"}; /* not "dots": our names would change */
+;
 
 static bool same(struct oxp_view view, const char *text) {
     return view.len == strlen(text) && strncasecmp(view.ptr, text, view.len) == 0;

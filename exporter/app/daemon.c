@@ -107,7 +107,12 @@ static void connection_closed(void *ctx, void *conn) {
 
 static void connection_refused(void *ctx, const char *why) {
     struct oxp_daemon *daemon = ctx;
-    oxp_log_warning(daemon->log, "an event connection was refused", OXP_LOG_TEXT("reason", why));
+    oxp_counter_add(oxp_counter(oxp_family_only(daemon->stats.families[OXP_S_CONNECTIONS_REFUSED_TOTAL])), 1);
+    int64_t now = oxp_clock_mono(daemon->clock).ns;
+    if (daemon->refusal_noted == 0 || now - daemon->refusal_noted >= OXP_NS_PER_S) { /* a flood is one line a second */
+        daemon->refusal_noted = now;
+        oxp_log_warning(daemon->log, "an event connection was refused", OXP_LOG_TEXT("reason", why));
+    }
 }
 
 /* ---- the health probe ---- */

@@ -33,8 +33,10 @@ struct oxp_daemon {
     struct oxp_health_probe *probe;
     int signals; /* signalfd, or -1 */
     struct oxp_watch *signal_watch;
-    _Atomic int phase;                          /* enum oxp_phase */
-    _Atomic int probe_healthy;                  /* what the probe saw last; read by the loop */
+    _Atomic int phase;         /* enum oxp_phase */
+    _Atomic int probe_healthy; /* what the probe saw last; read by the loop */
+    int64_t refusal_noted;     /* monotonic ns of the last line about a refused connection; loop thread */
+    uint64_t storage_failures; /* counted so far; loop thread */
     _Atomic int64_t drop_notes[OXP_DROP_NOTES]; /* by family: monotonic ns of the last line about it */
     /* stopping (loop thread) */
     struct oxp_mono stop_began, stop_deadline;

@@ -76,6 +76,10 @@ void oxp_daemon_tick(void *ctx) {
     }
     struct oxp_family **families = daemon->stats.families;
     oxp_gauge_set(oxp_family_only(families[OXP_S_STORAGE_PERSISTENT]), oxp_ledger_persistent(daemon->ledger));
+    uint64_t failures = oxp_ledger_storage_failures(daemon->ledger);
+    oxp_counter_add(oxp_counter(oxp_family_only(families[OXP_S_STORAGE_FAILURES_TOTAL])),
+                    failures - daemon->storage_failures);
+    daemon->storage_failures = failures;
     oxp_gauge_set(oxp_family_only(families[OXP_S_CONNECTIONS]),
                   daemon->listener == NULL ? 0 : (double)oxp_listener_connections(daemon->listener));
     if (atomic_load(&daemon->phase) == OXP_STOPPING && stopped(daemon)) {

@@ -33,7 +33,7 @@ enum oxp_field {
 enum oxp_field_kind {
     OXP_KIND_STRING, /* UTF-8, at most `limit` bytes, scrubbed of secrets */
     OXP_KIND_ID,     /* a string that names something: 1 to `limit` bytes, no control characters, scrubbed */
-    OXP_KIND_NUMBER, /* finite double >= 0 */
+    OXP_KIND_NUMBER, /* double, 0 to 1e9 */
     OXP_KIND_COUNT,  /* whole number, 0 to 2^53 */
     OXP_KIND_TIME,   /* unix seconds */
     OXP_KIND_BOOL,

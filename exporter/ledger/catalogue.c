@@ -118,6 +118,16 @@ static void pre_create_error(struct oxp_family *errors, const struct oxp_code *c
     (void)oxp_family_series(errors, labels, &ignored);
 }
 
+/* An event may raise the severity of a code. Fatal ones page in these, so the raised series need their 0, too. */
+static void pre_create_raised(struct oxp_family *errors, const struct oxp_code *code) {
+    static const char *const raised[] = {"high", "critical"};
+    for (size_t i = 0; strcmp(code->class, "fatal") == 0 && i < sizeof raised / sizeof *raised; i++) {
+        struct oxp_code variant = *code;
+        variant.severity = raised[i];
+        pre_create_error(errors, &variant);
+    }
+}
+
 static void pre_create_codes(struct oxp_family *const families[OXP_METRICS]) {
     struct oxp_family *creates = families[OXP_M_SESSION_CREATE_FAILURES];
     struct oxp_family *releases = families[OXP_M_SESSION_RELEASE_FAILURES];
@@ -133,6 +143,9 @@ static void pre_create_codes(struct oxp_family *const families[OXP_METRICS]) {
     }
     for (size_t i = 0; (code = oxp_code_unknown_at(i)) != NULL; i++) {
         pre_create_error(families[OXP_M_ERRORS], code);
+    }
+    for (size_t i = 0; (code = oxp_code_at(i)) != NULL; i++) { /* last: what the classifier gives comes first */
+        pre_create_raised(families[OXP_M_ERRORS], code);
     }
     (void)oxp_family_at(creates, OXP_VIEW("other"));
     (void)oxp_family_at(releases, OXP_VIEW("other"));

@@ -20,7 +20,8 @@ void oxp_closed_fini(struct oxp_closed *closed) {
 }
 
 uint64_t oxp_closed_hash(const struct oxp_closed *closed, char kind, struct oxp_view id) {
-    uint64_t hash = oxp_hash(id.ptr, id.len, closed->seed ^ (uint64_t)(unsigned char)kind) & ~WRITTEN_OFF;
+    uint64_t seed = oxp_hash(&kind, 1, closed->seed); /* the same id of another kind is another thing */
+    uint64_t hash = oxp_hash(id.ptr, id.len, seed) & ~WRITTEN_OFF;
     return hash == 0 ? 2 : hash;
 }
 

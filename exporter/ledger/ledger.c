@@ -171,7 +171,6 @@ static void take_options(struct oxp_ledger *ledger, const struct oxp_ledger_opti
     o->max_tasks = o->max_tasks == 0 ? DEFAULT_MAX_OPEN : o->max_tasks;
     (void)oxp_keep(ledger->environment, sizeof ledger->environment, oxp_view_from(options->environment));
     o->environment = ledger->environment;
-    oxp_writers_limit(ledger, o->sessions_limit);
 }
 
 enum oxp_status oxp_ledger_new(const struct oxp_ledger_options *options, struct oxp_registry *registry,
@@ -199,6 +198,7 @@ enum oxp_status oxp_ledger_new(const struct oxp_ledger_options *options, struct 
     oxp_map_init(&ledger->backoffs_by_key);
     oxp_closed_init(&ledger->closed);
     oxp_buf_init(&ledger->record, OXP_JOURNAL_RECORD_MAX);
+    oxp_writers_configured(ledger);
     *ledger_out = ledger;
     return OXP_OK;
 }
@@ -207,7 +207,7 @@ void oxp_ledger_free(struct oxp_ledger *ledger) {
     if (ledger == NULL) {
         return;
     }
-    oxp_journal_close(ledger->journal);
+    oxp_persist_close(ledger);
     oxp_sessions_fini(ledger);
     oxp_tasks_fini(ledger);
     oxp_queue_fini(ledger);
@@ -221,8 +221,20 @@ void oxp_ledger_free(struct oxp_ledger *ledger) {
     free(ledger);
 }
 
+void oxp_ledger_refused(struct oxp_ledger *ledger, uint64_t connection, uint64_t seq) {
+    struct oxp_event event;
+    oxp_event_clear(&event);
+    event.values[OXP_FIELD_SEQ].number = (double)seq;
+    event.present[OXP_FIELD_SEQ / 64] |= UINT64_C(1) << (OXP_FIELD_SEQ % 64);
+    struct oxp_moment moment = {.event = &event, .connection = connection};
+    oxp_writers_identify(ledger, &moment);
+    (void)oxp_writers_is_repeat(ledger, &moment);
+}
+
 void oxp_ledger_configure(struct oxp_ledger *ledger, const struct oxp_ledger_options *options) {
     take_options(ledger, options);
+    oxp_writers_configured(ledger);
+    oxp_persist_loose(ledger);
     oxp_ledger_tick(ledger);
 }
 
@@ -298,7 +310,9 @@ enum oxp_status oxp_ledger_apply(struct oxp_ledger *ledger, const struct oxp_eve
         if (handler == NULL || (repeat && !is_said_again(event))) {
             status = OXP_IGNORED;
         } else {
+            ledger->event_s = moment.ts; /* for what the handler writes to the journal */
             status = handler(ledger, &moment);
+            ledger->event_s = 0;
         }
     }
     if (status < 0) {
@@ -314,5 +328,6 @@ enum oxp_status oxp_ledger_apply(struct oxp_ledger *ledger, const struct oxp_eve
     if (event->type < OXP_EVENT_TASK_QUEUED || event->type > OXP_EVENT_TASK_PROGRESS) {
         oxp_tasks_touch(ledger, &moment);
     }
+    oxp_persist_loose(ledger);
     return status;
 }

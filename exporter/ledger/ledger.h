@@ -52,12 +52,16 @@ void oxp_ledger_configure(struct oxp_ledger *ledger, const struct oxp_ledger_opt
 enum oxp_status oxp_ledger_open(struct oxp_ledger *ledger, const char *directory, struct oxp_error *error);
 /* False when memory is all there is, or the journal is failing now. */
 bool oxp_ledger_persistent(const struct oxp_ledger *ledger);
+/* Writes to the journal that failed since it was opened. */
+uint64_t oxp_ledger_storage_failures(const struct oxp_ledger *ledger);
 
 /* Applies one parsed event. `connection` is 0 for HTTP and for connections that own nothing, else the listener's id.
  * OXP_OK; OXP_IGNORED (valid, nothing to do: a repeated end, a resumed thing that is known); OXP_ERR_INVALID with
  * `reason_out` and `error` (column 0) when the event cannot be believed (bad_time, bad_field). */
 enum oxp_status oxp_ledger_apply(struct oxp_ledger *ledger, const struct oxp_event *event, uint64_t connection,
                                  enum oxp_reject *reason_out, struct oxp_error *error);
+/* An event of this connection was refused before it came here, or here: its number was seen, so it is not lost. */
+void oxp_ledger_refused(struct oxp_ledger *ledger, uint64_t connection, uint64_t seq);
 /* The connection ended. */
 void oxp_ledger_disconnect(struct oxp_ledger *ledger, uint64_t connection);
 /* Moves everything that depends on time; to be called about once a second. A longer gap means that this process did not

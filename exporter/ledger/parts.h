@@ -27,7 +27,11 @@ void oxp_writers_restore(struct oxp_ledger *ledger, const struct oxp_identity *r
 void oxp_writers_forget(struct oxp_ledger *ledger, struct oxp_view key);
 /* Everything is replayed: shows who is there, and begins to wait for owners. */
 void oxp_writers_restored(struct oxp_ledger *ledger);
+/* A limit that was announced, in an event or by a capacity refusal; 0 says nothing. */
 void oxp_writers_limit(struct oxp_ledger *ledger, double sessions_limit);
+/* The options were set, or set anew: environment and configured limit. */
+void oxp_writers_configured(struct oxp_ledger *ledger);
+void oxp_writers_restore_loose(struct oxp_ledger *ledger, const struct oxp_loose *read);
 oxp_handler_fn oxp_on_started, oxp_on_heartbeat, oxp_on_stopping;
 
 /* ---- sessions.c ---- */
@@ -109,9 +113,13 @@ void oxp_persist_task(struct oxp_ledger *ledger, const struct oxp_task *task);
 void oxp_persist_run(struct oxp_ledger *ledger, const struct oxp_run *run);
 void oxp_persist_breaker(struct oxp_ledger *ledger, const struct oxp_breaker *breaker);
 void oxp_persist_queue(struct oxp_ledger *ledger);
+/* The values of nobody, when they are not what the journal has. */
+void oxp_persist_loose(struct oxp_ledger *ledger);
 /* Something left: `kind` is 'i', 's', 'p', 't', 'r' or 'b'; `how` says how a session, task or run is remembered. */
 void oxp_persist_gone(struct oxp_ledger *ledger, char kind, struct oxp_view key, enum oxp_closed_how how);
 /* Rewrites the journal when it has grown or is failing. */
 void oxp_persist_tick(struct oxp_ledger *ledger);
+/* The end: a journal that could not be appended to gets its last chance, a rewrite of what is open. */
+void oxp_persist_close(struct oxp_ledger *ledger);
 
 #endif

@@ -5,6 +5,9 @@
  * something is now, its lower-case twin (and kind 'x' for all) that it left. Records of newer versions, unknown kinds
  * and unknown tags are skipped, so that an older sidecar can start from a newer one's file.
  *
+ * Every record that is appended also carries the time of the newest event. An orderly end appends each writer with his
+ * last seq and then a mark, kind 'E'; whatever follows the mark, a start among it, makes those numbers unknown again.
+ *
  * Order matters: a lost owner is one record, and replaying it sweeps what he owned, as it was swept then. Replaying
  * moves gauges and never a counter. */
 #include "exporter/ledger/parts.h"
@@ -34,7 +37,7 @@ struct field {
     { (tag_), PAIR, OXP_PAIR_SIZE, offsetof(struct type, member), offsetof(struct type, len) }
 
 /* Tags are for ever: a new field takes a new one. Tags of every kind: */
-enum { TAG_OWNER = 1, TAG_HOW = 2, TAG_KIND = 3, TAG_KEY = 4, TAG_SEED = 5, TAG_HASHES = 6 };
+enum { TAG_OWNER = 1, TAG_HOW = 2, TAG_KIND = 3, TAG_KEY = 4, TAG_SEED = 5, TAG_HASHES = 6, TAG_LAST_EVENT = 7 };
 
 static const struct field identity_fields[] = {
     T(10, oxp_identity, writer),
@@ -48,6 +51,8 @@ static const struct field identity_fields[] = {
     N(18, WHOLE1, oxp_identity, stopping),
     N(19, WHOLE1, oxp_identity, dead),
     N(20, WHOLE1, oxp_identity, alive),
+    N(21, WHOLE1, oxp_identity, announced),
+    N(22, WHOLE8, oxp_identity, last_seq),
     {0},
 };
 static const struct field session_fields[] = {
@@ -107,6 +112,15 @@ static const struct field queue_fields[] = {
     N(13, DOUBLE, oxp_queue, head_s[0]),
     N(14, DOUBLE, oxp_queue, head_s[1]),
     N(15, DOUBLE, oxp_queue, head_s[2]),
+    {0},
+};
+static const struct field loose_fields[] = {
+    N(10, DOUBLE, oxp_loose, limit_announced),
+    N(11, DOUBLE, oxp_loose, limit_configured),
+    N(12, DOUBLE, oxp_loose, create_limit),
+    N(13, DOUBLE, oxp_loose, checkpoint_s),
+    N(14, DOUBLE, oxp_loose, last_event_s),
+    N(15, WHOLE1, oxp_loose, limit_is_configured),
     {0},
 };
 
@@ -183,6 +197,10 @@ static bool is_on(const struct oxp_ledger *ledger) {
 /* Appends what was built. After a failure nothing is appended until a rewrite has succeeded: a file with a hole would
  * bring back what has ended. */
 static void append(struct oxp_ledger *ledger) {
+    double last_event_s = fmax(ledger->last_event_s, ledger->event_s);
+    uint64_t bits;
+    memcpy(&bits, &last_event_s, sizeof bits);
+    put_u64(&ledger->record, TAG_LAST_EVENT, bits);
     enum oxp_status status = oxp_buf_status(&ledger->record);
     if (status == OXP_OK) {
         status = oxp_journal_append(ledger->journal, oxp_buf_view(&ledger->record));
@@ -229,6 +247,33 @@ void oxp_persist_breaker(struct oxp_ledger *ledger, const struct oxp_breaker *br
 
 void oxp_persist_queue(struct oxp_ledger *ledger) {
     persist(ledger, 'Q', queue_fields, &ledger->queue, ledger->queue.source);
+}
+
+/* The last good checkpoint is where its handler puts it: in its gauge. */
+static struct oxp_loose loose_now(const struct oxp_ledger *ledger) {
+    const struct oxp_series *gauge = oxp_cell(&ledger->numbers, OXP_M_CHECKPOINT_LAST_SUCCESS, 0);
+    struct oxp_loose loose = ledger->loose;
+    loose.checkpoint_s = oxp_series_value(gauge, ledger->wall_s);
+    loose.last_event_s = ledger->last_event_s;
+    return loose;
+}
+
+/* The time of the last event does not count: every record carries it. */
+static bool same_loose(const struct oxp_loose *a, const struct oxp_loose *b) {
+    return a->limit_announced == b->limit_announced && a->limit_configured == b->limit_configured &&
+           a->create_limit == b->create_limit && a->checkpoint_s == b->checkpoint_s &&
+           a->limit_is_configured == b->limit_is_configured;
+}
+
+void oxp_persist_loose(struct oxp_ledger *ledger) {
+    if (!is_on(ledger)) {
+        return;
+    }
+    struct oxp_loose loose = loose_now(ledger);
+    if (!same_loose(&loose, &ledger->loose_stored)) {
+        persist(ledger, 'L', loose_fields, &loose, NULL);
+        ledger->loose_stored = loose;
+    }
 }
 
 void oxp_persist_gone(struct oxp_ledger *ledger, char kind, struct oxp_view key, enum oxp_closed_how how) {
@@ -322,6 +367,8 @@ static enum oxp_status dump_all(void *ctx, oxp_journal_put_fn *put_fn, void *put
     }
     dump_maps(&dump, ledger);
     dump_one(&dump, 'Q', queue_fields, &ledger->queue, ledger->queue.source);
+    struct oxp_loose loose = loose_now(ledger);
+    dump_one(&dump, 'L', loose_fields, &loose, NULL);
     oxp_buf_fini(&dump.buf);
     return dump.status;
 }
@@ -336,6 +383,30 @@ void oxp_persist_tick(struct oxp_ledger *ledger) {
         ledger->journal_ok = true;
         oxp_note(ledger, OXP_NOTE_INFO, "the ledger's journal is written again", (const char *const[]){NULL});
     }
+}
+
+/* The last words of an orderly end. */
+static void say_end(struct oxp_ledger *ledger) {
+    OXP_LIST_EACH(&ledger->identities, link) {
+        oxp_persist_identity(ledger, OXP_AROUND(link, struct oxp_identity, all));
+    }
+    struct oxp_loose loose = loose_now(ledger);
+    persist(ledger, 'L', loose_fields, &loose, NULL);
+    if (is_on(ledger)) {
+        begin(&ledger->record, 'E');
+        append(ledger);
+    }
+}
+
+void oxp_persist_close(struct oxp_ledger *ledger) {
+    say_end(ledger);
+    if (ledger->journal != NULL && !ledger->journal_ok &&
+        oxp_journal_rewrite(ledger->journal, dump_all, ledger) != OXP_OK) {
+        oxp_note(ledger, OXP_NOTE_ERROR, "the ledger's journal is out of date: what ended since may come back as open",
+                 (const char *const[]){NULL});
+    }
+    oxp_journal_close(ledger->journal);
+    ledger->journal = NULL;
 }
 
 /* ---- Reading ---- */
@@ -427,7 +498,8 @@ static bool is_flag(const bool *flag) {
 static void read_identity(struct oxp_ledger *ledger, struct oxp_view rest) {
     struct oxp_identity read = {.gone_s = NAN};
     (void)read_fields(rest, identity_fields, &read);
-    if (read.boot[0] != '\0' && is_flag(&read.stopping) && is_flag(&read.dead) && is_flag(&read.alive)) {
+    if (read.boot[0] != '\0' && is_flag(&read.stopping) && is_flag(&read.dead) && is_flag(&read.alive) &&
+        is_flag(&read.announced)) {
         oxp_writers_restore(ledger, &read);
     }
 }
@@ -479,6 +551,33 @@ static void read_queue(struct oxp_ledger *ledger, struct oxp_view rest) {
     struct oxp_queue read = {.head_s = {NAN, NAN, NAN}};
     struct oxp_view owner = read_fields(rest, queue_fields, &read);
     oxp_queue_restore(ledger, &read, owner_of(ledger, owner));
+}
+
+static bool is_amount(double value) {
+    return value >= 0 && isfinite(value);
+}
+
+static void read_loose(struct oxp_ledger *ledger, struct oxp_view rest) {
+    struct oxp_loose read = {.limit_announced = 0};
+    (void)read_fields(rest, loose_fields, &read);
+    if (is_amount(read.limit_announced) && is_amount(read.limit_configured) && is_amount(read.create_limit) &&
+        is_amount(read.checkpoint_s) && is_amount(read.last_event_s) && is_flag(&read.limit_is_configured)) {
+        oxp_writers_restore_loose(ledger, &read);
+    }
+}
+
+/* What every record carries. */
+static void read_last_event(struct oxp_ledger *ledger, struct oxp_view rest) {
+    struct oxp_view bytes;
+    unsigned tag;
+    while (next_field(&rest, &tag, &bytes)) {
+        uint64_t bits = read_u64(bytes);
+        double last_event_s;
+        memcpy(&last_event_s, &bits, sizeof last_event_s);
+        if (tag == TAG_LAST_EVENT && is_amount(last_event_s)) {
+            ledger->last_event_s = fmax(ledger->last_event_s, last_event_s);
+        }
+    }
 }
 
 static void read_closed(struct oxp_ledger *ledger, struct oxp_view rest) {
@@ -539,13 +638,17 @@ static enum oxp_status replay(void *ctx, struct oxp_view record) {
         char kind;
         void (*read)(struct oxp_ledger *ledger, struct oxp_view rest);
     } kinds[] = {{'I', read_identity}, {'S', read_session}, {'P', read_pending}, {'T', read_task}, {'R', read_run},
-                 {'B', read_breaker},  {'Q', read_queue},   {'C', read_closed},  {'x', read_gone}};
+                 {'B', read_breaker},  {'Q', read_queue},   {'C', read_closed},  {'x', read_gone}, {'L', read_loose}};
+    struct oxp_ledger *ledger = ctx;
+    ledger->ended_well = record.len >= 2 && record.ptr[0] == VERSION && record.ptr[1] == 'E';
     if (record.len < 2 || record.ptr[0] != VERSION) {
         return OXP_OK;
     }
+    struct oxp_view rest = oxp_view_of(record.ptr + 2, record.len - 2);
+    read_last_event(ledger, rest);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (kinds[i].kind == record.ptr[1]) {
-            kinds[i].read(ctx, oxp_view_of(record.ptr + 2, record.len - 2));
+            kinds[i].read(ledger, rest);
         }
     }
     return OXP_OK;
@@ -562,6 +665,11 @@ enum oxp_status oxp_ledger_open(struct oxp_ledger *ledger, const char *directory
     ledger->replaying = false;
     ledger->journal_ok = status == OXP_OK;
     ledger->rewrite_tried_at = -INFINITY;
+    if (report.records > 0) { /* the start, so that a mark before it no longer says that all is known */
+        struct oxp_loose loose = ledger->loose_stored = loose_now(ledger);
+        persist(ledger, 'L', loose_fields, &loose, NULL);
+    }
+    oxp_persist_loose(ledger);
     if (report.set_aside) {
         const char *pairs[] = {"aside", report.aside_path, NULL};
         oxp_note(ledger, OXP_NOTE_ERROR, "the ledger's journal was damaged; what could be read was kept", pairs);
@@ -574,6 +682,10 @@ enum oxp_status oxp_ledger_open(struct oxp_ledger *ledger, const char *directory
         oxp_note(ledger, OXP_NOTE_INFO, "ledger restored", pairs);
     }
     return status;
+}
+
+uint64_t oxp_ledger_storage_failures(const struct oxp_ledger *ledger) {
+    return ledger->journal == NULL ? 0 : oxp_journal_failures(ledger->journal);
 }
 
 bool oxp_ledger_persistent(const struct oxp_ledger *ledger) {

@@ -144,6 +144,16 @@ struct oxp_queue {
     struct oxp_identity *source; /* who sent the snapshot; NULL = nobody */
 };
 
+/* Values that belong to nobody, kept over a restart. 0 = unknown. */
+struct oxp_loose {
+    double limit_announced;  /* sessions_limit, as the orchestrator or a capacity refusal said it last */
+    double limit_configured; /* and as the configuration does */
+    double create_limit;
+    double checkpoint_s;      /* wall: the last good checkpoint */
+    double last_event_s;      /* wall */
+    bool limit_is_configured; /* the configuration was the last to say something new */
+};
+
 /* When a series last had an exemplar. */
 struct oxp_exemplar_mark {
     const struct oxp_series *series;
@@ -166,10 +176,14 @@ struct oxp_ledger {
     bool announced;   /* someone with a boot was seen, ever */
     bool planned_end; /* stopped on purpose, nobody since */
     bool probe_known, probe_ok, probe_failed_since_stop;
-    double expected_by; /* patience: end of the start grace; NaN = nobody is expected */
+    double probe_good_at; /* patience, of the last good probe; before the first -INFINITY */
+    double expected_by;   /* patience: end of the start grace; NaN = nobody is expected */
     double last_event_s;
+    double event_s; /* wall: the time of the event that is being applied, else 0 */
     double pruned_at;
-    char info[3][OXP_NAME_SIZE]; /* shown in orchestrator_info */
+    bool info_known;
+    char info_said[3][OXP_NAME_SIZE]; /* version, environment and sdk, by the root writer that announced itself last */
+    char info[3][OXP_NAME_SIZE];      /* shown in orchestrator_info */
 
     struct oxp_map sessions_by_id;
     struct oxp_link all_sessions, orphans;
@@ -192,8 +206,10 @@ struct oxp_ledger {
 
     struct oxp_journal *journal;
     bool journal_ok, replaying;
-    double rewrite_tried_at; /* patience */
-    struct oxp_buf record;   /* the record being built */
+    bool ended_well;                      /* replaying: the last record is the mark of an orderly end */
+    struct oxp_loose loose, loose_stored; /* as it is, and as the journal has it */
+    double rewrite_tried_at;              /* patience */
+    struct oxp_buf record;                /* the record being built */
 
     uint64_t clamped;
     double clamp_noted_at;

@@ -6,9 +6,10 @@
  *  3. task.ended counts even when the id is unknown, then without a duration of its own. A second end is ignored. A
  *     queued task that ends was cancelled, or rejected.
  *  4. The duration runs from the first start to the end, retries and waits included; duration_s when given.
- *  5. When the owner is lost a task that had begun has failed; one that waited for its first start leaves the queue. So
- *     does, after the idle limit, a task that nobody owns. Written off so, it can be resumed without being counted
- * again, and its late end is ignored.
+ *  5. When the owner is lost a task that had begun has failed; one that waited for its first start leaves the queue.
+ *     Written off so, it can be resumed without being counted again, and its late end is ignored. A task that nobody
+ *     owns leaves the gauges after the idle limit and is forgotten: nobody knows how it went, so nothing is counted,
+ * and its end, should it come, counts by rule 3.
  *  6. A running task without an event past the stall limit is stalled, until its next event.
  *  7. Past max_tasks the task without an owner that was idle longest goes first, then the oldest of all; it is
  * forgotten, not counted. */
@@ -159,8 +160,8 @@ void oxp_tasks_tick(struct oxp_ledger *ledger) {
         if (task->touched > idle_since) {
             break;
         }
-        oxp_persist_gone(ledger, 't', id_of(task), OXP_CLOSED_WRITTEN_OFF);
-        write_off(ledger, task);
+        oxp_persist_gone(ledger, 't', id_of(task), OXP_CLOSED_NOT);
+        forget(ledger, task);
     }
     double stalled_since = ledger->patience_s - ledger->options.stall_limit_s;
     OXP_LIST_EACH(&ledger->running, link2) {

@@ -11,11 +11,16 @@
  *  6. orchestrator_up is 1 while anyone is alive (an event of his within the liveness window, his connection not gone
  *     for longer than the grace) or the health endpoint answered. When the last one left by stopping it is removed,
  *     else it is 0. Forked workers ("main/<pid>") that fall silent after "main" stopped have stopped, too.
- *  7. A probe that fails after a planned end says nothing; one that answers after one that failed is a new start.
+ *  7. A probe that fails says nothing before the liveness window since the last good one is over: one lost answer is
+ *     no outage. After a planned end it says nothing at all; one that answers after one that failed is a new start.
  *  8. seq counts from 1 in each boot: numbers that were left out are losses, a number that was seen is a repeat. What
  *     came before the first number that we see went to another sidecar, or none: it is not counted.
  *  9. What a journal restored waits for its owner for the reconnect grace plus the liveness window; until then it
- * stands as it was. */
+ *     stands as it was. seq goes on after an orderly end of the sidecar; after any other the last one is not known.
+ * 10. sessions_limit: who said something new last, the orchestrator or the configuration, is right. A reload that does
+ *     not change the configured limit says nothing new; one that takes it away leaves what was announced, if anything.
+ * 11. orchestrator_info is what the last root writer (no "/") announced; what it leaves out stays as that boot said it
+ *     before, and a missing environment comes from the configuration. */
 #include "exporter/ledger/parts.h"
 
 #include <math.h>
@@ -42,6 +47,7 @@ void oxp_writers_init(struct oxp_ledger *ledger) {
     oxp_map_init(&ledger->by_connection);
     double grace = ledger->options.start_grace_s;
     ledger->expected_by = grace > 0 ? ledger->patience_s + grace : NAN;
+    ledger->probe_good_at = -INFINITY;
 }
 
 void oxp_writers_fini(struct oxp_ledger *ledger) {
@@ -71,10 +77,15 @@ static bool somebody_alive(const struct oxp_ledger *ledger) {
     return false;
 }
 
+/* The health endpoint answered well, and not too long ago (rule 7). */
+static bool endpoint_is_well(const struct oxp_ledger *ledger) {
+    return ledger->probe_ok || ledger->patience_s < ledger->probe_good_at + ledger->options.liveness_s;
+}
+
 void oxp_writers_update_up(struct oxp_ledger *ledger) {
     struct oxp_series *up = only(ledger, OXP_M_UP);
     bool probe_counts = ledger->probe_known && !ledger->planned_end;
-    if (somebody_alive(ledger) || (probe_counts && ledger->probe_ok)) {
+    if (somebody_alive(ledger) || (probe_counts && endpoint_is_well(ledger))) {
         oxp_gauge_set(up, 1);
     } else if (ledger->planned_end) {
         oxp_series_hide(up);
@@ -122,8 +133,18 @@ static void set_not_alive(struct oxp_ledger *ledger, struct oxp_identity *identi
 }
 
 void oxp_writers_probed(struct oxp_ledger *ledger, bool healthy) {
+    bool was_healthy = ledger->probe_ok || !ledger->probe_known; /* a first answer that is well is no news */
     ledger->probe_known = true;
     ledger->probe_ok = healthy;
+    if (healthy) {
+        ledger->probe_good_at = ledger->patience_s;
+    }
+    if (healthy != was_healthy) {
+        oxp_note(ledger, healthy ? OXP_NOTE_INFO : OXP_NOTE_WARNING,
+                 healthy ? "the orchestrator's health endpoint answers well again"
+                         : "the orchestrator's health endpoint does not answer well",
+                 (const char *const[]){NULL});
+    }
     if (ledger->planned_end) {
         if (healthy && ledger->probe_failed_since_stop) {
             ledger->planned_end = false;
@@ -391,9 +412,13 @@ void oxp_writers_seen(struct oxp_ledger *ledger, const struct oxp_moment *moment
 
 /* ---- Events ---- */
 
-static void show_info(struct oxp_ledger *ledger, const struct oxp_identity *who) {
-    const char *environment = who->environment[0] != '\0' ? who->environment : ledger->environment;
-    const char *shown[3] = {who->version, environment, who->sdk};
+/* Rule 11: shows what was said, the environment of the configuration where none was. */
+static void update_info(struct oxp_ledger *ledger) {
+    if (!ledger->info_known) {
+        return;
+    }
+    const char *said = ledger->info_said[1];
+    const char *shown[3] = {ledger->info_said[0], said[0] != '\0' ? said : ledger->environment, ledger->info_said[2]};
     struct oxp_view values[3];
     bool same = true;
     for (size_t i = 0; i < 3; i++) {
@@ -411,17 +436,65 @@ static void show_info(struct oxp_ledger *ledger, const struct oxp_identity *who)
     }
 }
 
+static void show_info(struct oxp_ledger *ledger, const struct oxp_identity *who) {
+    if (strchr(who->writer, '/') != NULL) {
+        return;
+    }
+    ledger->info_known = true;
+    memcpy(ledger->info_said[0], who->version, sizeof who->version);
+    memcpy(ledger->info_said[1], who->environment, sizeof who->environment);
+    memcpy(ledger->info_said[2], who->sdk, sizeof who->sdk);
+    update_info(ledger);
+}
+
+/* Keeps what the event says; what it leaves out stays. */
+static void keep_said(char *to, size_t size, const struct oxp_event *event, enum oxp_field field) {
+    if (oxp_event_has(event, field)) {
+        oxp_keep(to, size, oxp_event_text(event, field));
+    }
+}
+
+/* ---- Limits (rule 10) ---- */
+
+static void show_or_hide(struct oxp_series *gauge, double value) {
+    if (value > 0) {
+        oxp_gauge_set(gauge, value);
+    } else {
+        oxp_series_hide(gauge);
+    }
+}
+
+static void show_limits(struct oxp_ledger *ledger) {
+    const struct oxp_loose *loose = &ledger->loose;
+    bool configured = loose->limit_configured > 0 && (loose->limit_is_configured || !(loose->limit_announced > 0));
+    show_or_hide(only(ledger, OXP_M_SESSIONS_LIMIT), configured ? loose->limit_configured : loose->limit_announced);
+    show_or_hide(only(ledger, OXP_M_SESSION_CREATE_LIMIT), loose->create_limit);
+}
+
+void oxp_writers_configured(struct oxp_ledger *ledger) {
+    double limit = fmax(ledger->options.sessions_limit, 0);
+    if (limit != ledger->loose.limit_configured) {
+        ledger->loose.limit_configured = limit;
+        ledger->loose.limit_is_configured = limit > 0;
+        show_limits(ledger);
+    }
+    update_info(ledger);
+}
+
 static void take_limits(struct oxp_ledger *ledger, const struct oxp_event *event) {
     oxp_writers_limit(ledger, oxp_event_number(event, OXP_FIELD_SESSIONS_LIMIT, 0));
     double create_limit = oxp_event_number(event, OXP_FIELD_CREATE_LIMIT, 0);
     if (create_limit > 0) {
-        oxp_gauge_set(only(ledger, OXP_M_SESSION_CREATE_LIMIT), create_limit);
+        ledger->loose.create_limit = create_limit;
+        show_limits(ledger);
     }
 }
 
 void oxp_writers_limit(struct oxp_ledger *ledger, double sessions_limit) {
     if (sessions_limit > 0) {
-        oxp_gauge_set(only(ledger, OXP_M_SESSIONS_LIMIT), sessions_limit);
+        ledger->loose.limit_announced = sessions_limit;
+        ledger->loose.limit_is_configured = false;
+        show_limits(ledger);
     }
 }
 
@@ -469,9 +542,9 @@ enum oxp_status oxp_on_started(struct oxp_ledger *ledger, struct oxp_moment *mom
     }
     who->stopping = false;
     who->await_until = NAN;
-    oxp_keep(who->version, sizeof who->version, oxp_event_text(moment->event, OXP_FIELD_VERSION));
-    oxp_keep(who->environment, sizeof who->environment, oxp_event_text(moment->event, OXP_FIELD_ENVIRONMENT));
-    oxp_keep(who->sdk, sizeof who->sdk, oxp_event_text(moment->event, OXP_FIELD_SDK));
+    keep_said(who->version, sizeof who->version, moment->event, OXP_FIELD_VERSION);
+    keep_said(who->environment, sizeof who->environment, moment->event, OXP_FIELD_ENVIRONMENT);
+    keep_said(who->sdk, sizeof who->sdk, moment->event, OXP_FIELD_SDK);
     who->last_event_s = moment->ts;
     oxp_persist_identity(ledger, who);
     show_info(ledger, who);
@@ -541,12 +614,36 @@ void oxp_writers_restore(struct oxp_ledger *ledger, const struct oxp_identity *r
     who->last_event_s = read->last_event_s;
     who->gone_s = read->gone_s;
     who->stopping = read->stopping;
+    who->announced = read->announced;
+    who->last_seq = read->last_seq;
     who->alive = read->alive && !read->stopping && !read->dead;
     if (read->dead) {
         lose(ledger, who, "");
     } else {
         who->dead = false;
     }
+}
+
+/* What was announced is believed as it was, unless the configured limit has changed meanwhile: that is new. */
+void oxp_writers_restore_loose(struct oxp_ledger *ledger, const struct oxp_loose *read) {
+    struct oxp_loose *loose = &ledger->loose;
+    loose->limit_announced = read->limit_announced;
+    loose->create_limit = read->create_limit;
+    loose->checkpoint_s = read->checkpoint_s;
+    bool changed = read->limit_configured != loose->limit_configured;
+    loose->limit_is_configured = changed ? loose->limit_configured > 0 : read->limit_is_configured;
+    ledger->last_event_s = fmax(ledger->last_event_s, read->last_event_s);
+    show_limits(ledger);
+    if (loose->checkpoint_s > 0) {
+        oxp_gauge_set(only(ledger, OXP_M_CHECKPOINT_LAST_SUCCESS), loose->checkpoint_s);
+    }
+}
+
+/* All numbers up to the last one count as seen: a late one may be a repeat as well, and was counted as lost. */
+static void restore_seq(struct oxp_identity *who, bool is_last) {
+    who->seq_known = is_last && who->last_seq != 0;
+    who->last_seq = who->seq_known ? who->last_seq : 0;
+    memset(who->seq_seen, who->seq_known ? 0xff : 0, sizeof who->seq_seen);
 }
 
 void oxp_writers_forget(struct oxp_ledger *ledger, struct oxp_view key) {
@@ -569,6 +666,7 @@ void oxp_writers_restored(struct oxp_ledger *ledger) {
             oxp_gauge_set(only(ledger, OXP_M_START_TIME), who->started_s);
         }
         show_info(ledger, who);
+        restore_seq(who, ledger->ended_well);
         ledger->last_event_s = fmax(ledger->last_event_s, who->last_event_s);
     }
     if (ledger->last_event_s > 0) {

@@ -15,9 +15,10 @@
 
 #define COUNT_MAX 9007199254740992.0 /* 2^53: whole numbers are exact in a double up to here */
 #define TIME_MAX 9e9                 /* year 2255; milliseconds given for seconds are far past it */
-#define MAP_NAME_MAX 128             /* bytes of a name in attrs or labels */
-#define STRANGERS_MAX 16             /* unknown keys that are watched for repetition */
-#define KEY_MAX ((size_t)64)         /* longer than every name of the table */
+#define NUMBER_MAX 1e9
+#define MAP_NAME_MAX 128     /* bytes of a name in attrs or labels */
+#define STRANGERS_MAX 16     /* unknown keys that are watched for repetition */
+#define KEY_MAX ((size_t)64) /* longer than every name of the table */
 
 struct reader {
     struct oxp_parse json;
@@ -181,6 +182,8 @@ static bool read_number(struct reader *reader, enum oxp_field field, const struc
         } else if (field == OXP_FIELD_SEQ && value < 1) {
             fault = "counts from 1";
         }
+    } else if (spec->kind == OXP_KIND_NUMBER && value > NUMBER_MAX) {
+        fault = "more than 1e9"; /* 31 years: one absurd duration would spoil a sum for good */
     } else if (spec->kind == OXP_KIND_TIME && value > TIME_MAX) {
         fault = "not in unix seconds";
         reason = OXP_REJECT_BAD_TIME;
@@ -574,4 +577,28 @@ enum oxp_status oxp_parse_event(struct oxp_view line, struct oxp_event *event, s
         return OXP_ERR_SYNTAX;
     }
     return read_line(&reader) ? OXP_OK : OXP_ERR_SYNTAX;
+}
+
+bool oxp_parse_seq(struct oxp_view line, uint64_t *seq_out) {
+    struct oxp_parse json = {.start = line.ptr, .pos = line.ptr, .end = line.len == 0 ? line.ptr : line.ptr + line.len};
+    if (!oxp_parse_sign(&json, '{', "expected an object")) {
+        return false;
+    }
+    do {
+        struct oxp_parse_string key;
+        struct oxp_parse_number number;
+        if (!oxp_parse_string(&json, &key) || !oxp_parse_sign(&json, ':', "expected ':'")) {
+            return false;
+        }
+        if (oxp_view_is(key.raw, "seq")) {
+            bool good = oxp_parse_number(&json, &number) && number.is_whole && number.whole >= 1 &&
+                        number.whole <= (uint64_t)COUNT_MAX;
+            *seq_out = good ? number.whole : 0;
+            return good;
+        }
+        if (!oxp_parse_skip(&json, 1)) {
+            return false;
+        }
+    } while (oxp_parse_sign(&json, ',', "expected ','"));
+    return false;
 }

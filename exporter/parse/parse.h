@@ -19,6 +19,10 @@ struct oxp_refusal {
  * then `refusal` (never NULL) is filled and the event is unusable. */
 enum oxp_status oxp_parse_event(struct oxp_view line, struct oxp_event *event, struct oxp_refusal *refusal);
 
+/* The seq of a line that was refused, so that it does not count as lost as well. False when none can be read: the line
+ * is malformed before it, or has none. */
+bool oxp_parse_seq(struct oxp_view line, uint64_t *seq_out);
+
 /* A stream cut into lines: state for one connection. Plain data. */
 struct oxp_lines {
     size_t held;                          /* bytes of an unfinished line in `partial` */

@@ -19,7 +19,8 @@ static uint64_t load(const unsigned char *p, size_t n) {
 uint64_t oxp_hash(const void *bytes, size_t len, uint64_t seed) {
     const uint64_t k0 = UINT64_C(0x9e3779b97f4a7c15), k1 = UINT64_C(0xd1b54a32d192ed03);
     const unsigned char *p = bytes;
-    uint64_t state = seed ^ (len * k0);
+    /* mixed first: a seed that met the first bytes by exclusive or alone would cancel out against them */
+    uint64_t state = mix(seed ^ k0, len ^ k1);
     size_t left = len;
     while (left > 16) {
         state = mix(load(p, 8) ^ k0 ^ state, load(p + 8, 8) ^ k1);

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import resource
 import socket
 import subprocess
 import tempfile
@@ -212,6 +213,20 @@ class Start(unittest.TestCase):
         self.assertIn("--web.listen-adress", self.starts_not("--web.listen-adress=:1"))
         self.assertIn("OXPECKER_WEB_LISTEN_ADRESS", self.starts_not(OXPECKER_WEB_LISTEN_ADRESS=":1"))
         self.assertIn("/no/such/storage", self.starts_not("--storage.path=/no/such/storage"))
+
+    def test_a_disk_that_was_full_brings_nothing_back(self):
+        with Sidecar(storage=True) as sidecar:
+            sidecar.stop()
+            limit = 20000
+            sidecar.start()
+            resource.prlimit(sidecar.process.pid, resource.RLIMIT_FSIZE, (limit, limit))
+            sidecar.write(*({"type": "session.started", "session": f"s{n}"} for n in range(200)))
+            sidecar.write(*({"type": "session.ended", "session": f"s{n}", "status": "COMPLETED"} for n in range(190)))
+            wait_for(lambda: sidecar.metrics()["oxpecker_storage_failures_total"] > 0, what="failures are counted")
+            self.assertEqual(sidecar.metrics()['orchestrator_sessions_active{state="running"}'], 10, "it goes on")
+            sidecar.stop()
+            sidecar.start()
+            self.assertEqual(sidecar.metrics()['orchestrator_sessions_active{state="running"}'], 10)
 
     def test_damaged_storage_is_set_aside(self):
         with Sidecar(storage=True) as sidecar:

@@ -49,7 +49,9 @@ class Commands(unittest.TestCase):
 class MakeRun(unittest.TestCase):
     def test_what_make_run_starts_works_and_ends_cleanly(self):
         process = subprocess.Popen(["examples/shell/run.sh"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                   env=no_proxy_environment(PORT="0", PROMETHEUS_PORT="0", OXPECKER=str(OXPECKER)), start_new_session=True)
+                                   env=no_proxy_environment(PORT="0", PROMETHEUS_PORT="0", OXPECKER=str(OXPECKER)), start_new_session=True,
+                                   # a runner in the background may have handed down an ignored SIGINT, which a shell cannot trap
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         self.addCleanup(process.stdout.close)
         lines, address = [], None
         began = time.monotonic()

@@ -174,6 +174,23 @@ class Writers(unittest.TestCase):
             self.assertEqual(sidecar.metrics()["oxpecker_events_lost_total"], 3)
 
 
+    def test_a_refused_event_is_not_lost_as_well(self):
+        with Sidecar() as sidecar:
+            sidecar.write({"type": "orchestrator.started", "boot": "00000000000000aa", "seq": 1},
+                          {"type": "from.the.future", "seq": 2}, {"type": "session.started", "seq": 3},
+                          {"type": "session.started", "session": "a", "ts": 5, "seq": 4}, {"type": "orchestrator.heartbeat", "seq": 5})
+            metrics = sidecar.metrics()
+            self.assertEqual(metrics["oxpecker_events_lost_total"], 0)
+            self.assertEqual(sum(v for k, v in metrics.items() if k.startswith("oxpecker_events_rejected_total")), 3)
+
+    def test_ids_of_one_kind_do_not_hide_those_of_another(self):
+        with Sidecar() as sidecar:
+            for n in range(20):
+                sidecar.write({"type": "session.started", "session": f"s{n}"}, {"type": "session.ended", "session": f"s{n}", "status": "COMPLETED"},
+                              {"type": "task.started", "task": f"t{n}", "workflow": "w"})
+            self.assertEqual(sidecar.metrics()['orchestrator_tasks_started_total{workflow="w"}'], 20)
+
+
 class Stop(unittest.TestCase):
     def test_sigterm_reads_connected_writers_to_their_end(self):
         with Sidecar("--shutdown.grace=10s", storage=True) as sidecar:

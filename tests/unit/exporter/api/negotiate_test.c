@@ -93,7 +93,7 @@ static const struct {
     {"a parameter without value", "application/openmetrics-text;version;q", TX, NULL},
     {"unknown parameter", "application/openmetrics-text;charset=utf-8;q=0.5", OM, NULL},
     /* escaping */
-    {"dots", "application/openmetrics-text;escaping=dots", OM, "dots"},
+    {"dots would change names", "application/openmetrics-text;escaping=dots", OM, NULL},
     {"values", "text/plain;version=0.0.4;escaping=values", TX, "values"},
     {"unknown escaping", "application/openmetrics-text;escaping=x\r\nSet-Cookie: a", OM, NULL},
     {"escaping of what was not chosen", "application/openmetrics-text;q=0.9,text/plain;escaping=dots;q=0.1", OM, NULL},

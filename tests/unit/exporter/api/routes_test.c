@@ -235,7 +235,8 @@ static void test_ledger(void **state) {
 #define BAD_PAGE "{\"status\":\"error\",\"error\":\"limit must be a whole number from 1 to 1000, skip one from 0\"}\n"
     static const struct row rows[] = {
         {"session", GET(API "sessions?id=1"), 200, "\r\nContent-Type: application/json\r\n",
-         "{\"total\":1,\"skip\":0,\"sessions\":[{\"id\":\"1\",\"state\":\"running\",\"orphaned\":true,\"owner\":null,"
+         "{\"total\":1,\"skip\":0,\"sessions\":[{\"id\":\"1\",\"state\":\"running\",\"orphaned\":true,"
+         "\"must_restore\":false,\"owner\":null,"
          "\"region\":null,"
          "\"workflow\":null,\"writer\":\"ma\\\"in\",\"boot\":null,\"trace_id\":null,\"started_s\":1700000000.5,"
          "\"last_event_s\":1700000001,\"timeout_s\":null,\"keep_alive\":true}]}\n"},

@@ -159,6 +159,13 @@ static void codes_are_there_from_the_start(void **state) {
         if (world_value(world, name) != 0) {
             fail_msg("%s is not there", name);
         }
+        for (size_t s = 0; strcmp(code->class, "fatal") == 0 && s < 2; s++) { /* an event may say that it is worse */
+            snprintf(name, sizeof name, "orchestrator_errors_total{code=%s,category=%s,class=fatal,severity=%s}",
+                     code->name, code->category, s == 0 ? "high" : "critical");
+            if (world_value(world, name) != 0) {
+                fail_msg("%s is not there", name);
+            }
+        }
         snprintf(name, sizeof name, "orchestrator_session_create_failures_total{code=%s}", code->name);
         if (isnan(world_value(world, name)) == code->session_create) {
             fail_msg("%s", name);

@@ -201,6 +201,23 @@ static void views_show_what_is_open(void **state) {
     world_free(world);
 }
 
+static void who_announced_himself_still_has_after_a_restart(void **state) {
+    static const char *const lines[] = {
+        "1> orchestrator.started boot=b1 seq=4",
+        "0> orchestrator.heartbeat boot=b2 writer=w2 seq=9",
+        "crash",
+        NULL,
+    };
+    struct oxp_writer_view writers[2];
+    struct world *world = world_new(true);
+    (void)state;
+    play(world, lines);
+    assert_int_equal(oxp_ledger_writers(world->ledger, (struct oxp_view){NULL, 0}, 0, writers, 2), 2);
+    assert_true(writers[0].announced && !writers[0].connected && !writers[1].announced);
+    assert_true(writers[0].last_seq == 4 && writers[1].last_seq == 9);
+    world_free(world);
+}
+
 /* ---- refusals say what, where and what would do ---- */
 
 static void refusals_name_field_value_and_choices(void **state) {
@@ -274,10 +291,15 @@ static void a_rewrite_keeps_everything(void **state) {
         "1> breaker name=x to=open failures=4",
         "1> queue low.length=7 low.oldest_s=3",
         "1> session.creating ref=r",
+        "1> orchestrator.heartbeat sessions_limit=11 create_limit=5",
+        "1> checkpoint op=saved ok=true ts=+1",
         NULL,
     };
     static const char *const after[] = {
         "crash",
+        "= orchestrator_sessions_limit 11",
+        "= orchestrator_session_create_limit 5",
+        "= orchestrator_checkpoint_last_success_timestamp_seconds 1800000001",
         "= orchestrator_sessions_active{state=running} 1",
         "= orchestrator_sessions_active{state=pending} 1",
         "= orchestrator_tasks_active{workflow=w} 1",
@@ -308,6 +330,11 @@ static void a_rewrite_keeps_everything(void **state) {
     world_pass(world, 2);
     assert_int_equal(stat(path, &info), 0);
     assert_true(grown > 1 << 20 && info.st_size < grown / 4);
+    oxp_ledger_free(world->ledger); /* and a kill -9: without what it wrote at its end */
+    world->ledger = NULL;
+    assert_int_equal(truncate(path, info.st_size), 0);
+    world_crash(world);
+    assert_true(world_value(world, "orchestrator_sessions_limit") == 11);
     snprintf(text, sizeof text, "session.ended session=s5 status=COMPLETED"); /* after the rewrite, and remembered */
     (void)world_apply(world, 1, text);
     play(world, after);
@@ -335,6 +362,11 @@ static void foreign_records_are_skipped(void **state) {
         {"state out of range", {"\1T\12\1\0t\16\10\0\377\0\0\0\0\0\0\0\17\10\0\377\0\0\0\0\0\0\0", 28}},
         {"breaker state out of range", {"\1B\12\1\0x\14\10\0\377\0\0\0\0\0\0\0", 17}},
         {"closed with half a hash", {"\1C\6\4\0abcd", 9}},
+        {"limit below 0", {"\1L\12\10\0\0\0\0\0\0\0\360\277", 13}},
+        {"limit with a flag that is no flag", {"\1L\12\10\0\0\0\0\0\0\0\360\77\17\10\0\7\0\0\0\0\0\0\0", 24}},
+        {"limit without end", {"\1L\12\10\0\0\0\0\0\0\0\360\177", 13}},
+        {"last event without end", {"\1x\7\10\0\0\0\0\0\0\0\360\177", 13}},
+        {"end with more to it", {"\1E\12\1\0a", 6}},
     };
     struct world *world = world_new(true);
     struct oxp_session_view sessions[3];
@@ -355,6 +387,8 @@ static void foreign_records_are_skipped(void **state) {
     assert_int_equal(oxp_ledger_new(&world->options, world->registry, &world->ledger), OXP_OK);
     assert_int_equal(oxp_ledger_open(world->ledger, world->directory, &error), OXP_OK);
     assert_int_equal(oxp_ledger_sessions(world->ledger, (struct oxp_view){NULL, 0}, 0, sessions, 3), 2);
+    assert_true(isnan(world_value(world, "orchestrator_sessions_limit")));
+    assert_true(isnan(world_value(world, "orchestrator_last_event_timestamp_seconds")));
     world_pass(world, 3);
     world_free(world);
 }
@@ -467,6 +501,7 @@ int main(void) {
         cmocka_unit_test(closed_remembers_the_newest),
         cmocka_unit_test(closed_stands_coming_and_going),
         cmocka_unit_test(views_show_what_is_open),
+        cmocka_unit_test(who_announced_himself_still_has_after_a_restart),
         cmocka_unit_test(refusals_name_field_value_and_choices),
         cmocka_unit_test(a_million_names_cost_nothing_but_other),
         cmocka_unit_test(a_rewrite_keeps_everything),

@@ -73,8 +73,7 @@ static const struct {
      OXP_FIELD_DURATION_S, "0.1"},
     {"tiny", "{\"type\":\"error\",\"duration_s\":5e-324}", OXP_EVENT_ERROR, OXP_FIELD_DURATION_S,
      "4.9406564584124654e-324"},
-    {"huge", "{\"type\":\"error\",\"duration_s\":1.7976931348623157e308}", OXP_EVENT_ERROR, OXP_FIELD_DURATION_S,
-     "1.7976931348623157e+308"},
+    {"most", "{\"type\":\"error\",\"duration_s\":1e9}", OXP_EVENT_ERROR, OXP_FIELD_DURATION_S, "1000000000"},
     {"count", "{\"type\":\"error\",\"seq\":1}", OXP_EVENT_ERROR, OXP_FIELD_SEQ, "1"},
     {"greatest count", "{\"type\":\"error\",\"seq\":9007199254740992}", OXP_EVENT_ERROR, OXP_FIELD_SEQ,
      "9007199254740992"},
@@ -296,6 +295,8 @@ static const struct {
      48, "value: out of range"},
     {"fraction of a count", "{\"type\":\"error\",\"attempt\":1.5}", OXP_REJECT_BAD_FIELD, 27,
      "attempt: expected a whole number"},
+    {"absurd duration", "{\"type\":\"error\",\"duration_s\":1e308}", OXP_REJECT_BAD_FIELD, 30,
+     "duration_s: more than 1e9"},
     {"count past 2^53", "{\"type\":\"error\",\"attempt\":9007199254740993}", OXP_REJECT_BAD_FIELD, 27,
      "attempt: more than 2^53"},
     {"count of many digits", "{\"type\":\"error\",\"attempt\":123456789012345678901234567890}", OXP_REJECT_BAD_FIELD,
@@ -535,12 +536,50 @@ static void every_type(void **state) {
     }
 }
 
+/* The seq of a line that was refused, wherever it stands. */
+static void seq_of_refused_lines(void **state) {
+    static const struct {
+        const char *name, *line;
+        uint64_t seq; /* 0 = none */
+    } rows[] = {
+        {"last", "{\"type\":\"no.such\",\"x\":{\"seq\":9},\"seq\":5}", 5},
+        {"first", " { \"seq\" : 7 , \"type\":\"session.started\"}", 7},
+        {"cut behind it", "{\"seq\":7,\"type\":", 7},
+        {"cut before it", "{\"type\":\"session.sta", 0},
+        {"none", "{\"type\":\"no.such\"}", 0},
+        {"nested alone", "{\"x\":{\"seq\":9}}", 0},
+        {"text", "{\"seq\":\"7\"}", 0},
+        {"zero", "{\"seq\":0}", 0},
+        {"negative", "{\"seq\":-1}", 0},
+        {"fraction", "{\"seq\":1.5}", 0},
+        {"past 2^53", "{\"seq\":9007199254740993}", 0},
+        {"no object", "[1]", 0},
+        {"empty", "", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t seq = 0;
+        bool found = oxp_parse_seq(oxp_view_from(rows[i].line), &seq);
+        if (found != (rows[i].seq != 0) || (found && seq != rows[i].seq)) {
+            fail_msg("%s: %d %llu", rows[i].name, found, (unsigned long long)seq);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepted),          cmocka_unit_test(refused),    cmocka_unit_test(cut_anywhere),
-        cmocka_unit_test(nul_bytes),         cmocka_unit_test(limits),     cmocka_unit_test(scrubbed_before_it_is_cut),
-        cmocka_unit_test(scratch_overflows), cmocka_unit_test(maps),       cmocka_unit_test(map_limits),
-        cmocka_unit_test(many_unknown_keys), cmocka_unit_test(every_type),
+        cmocka_unit_test(accepted),
+        cmocka_unit_test(seq_of_refused_lines),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(cut_anywhere),
+        cmocka_unit_test(nul_bytes),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(scrubbed_before_it_is_cut),
+        cmocka_unit_test(scratch_overflows),
+        cmocka_unit_test(maps),
+        cmocka_unit_test(map_limits),
+        cmocka_unit_test(many_unknown_keys),
+        cmocka_unit_test(every_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
