@@ -115,6 +115,9 @@ void oxp_persist_breaker(struct oxp_ledger *ledger, const struct oxp_breaker *br
 void oxp_persist_queue(struct oxp_ledger *ledger);
 /* The values of nobody, when they are not what the journal has. */
 void oxp_persist_loose(struct oxp_ledger *ledger);
+/* The journal is open; `again` when there was something in it: then the start itself is a record, so that an end mark
+ * before it no longer says that all is known. */
+void oxp_persist_start(struct oxp_ledger *ledger, bool again);
 /* Something left: `kind` is 'i', 's', 'p', 't', 'r' or 'b'; `how` says how a session, task or run is remembered. */
 void oxp_persist_gone(struct oxp_ledger *ledger, char kind, struct oxp_view key, enum oxp_closed_how how);
 /* Rewrites the journal when it has grown or is failing. */
