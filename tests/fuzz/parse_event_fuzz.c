@@ -1,6 +1,6 @@
 /* Any bytes as a line. Beside not crashing: a refusal has its place and reason; an accepted event's views lie in the
  * line or in its scratch, hold valid UTF-8 and nothing that the scrubber still finds; what is accepted once is accepted
- * again. */
+ * again. The seq of a line, read alone, is in range and the accepted event's own. */
 #include "exporter/parse/parse.h"
 #include "lib/base/scrub.h"
 #include "lib/base/utf8.h"
@@ -85,11 +85,20 @@ static void check_scrub(struct oxp_view text) {
     }
 }
 
+static void check_seq(struct oxp_view line, bool accepted) {
+    uint64_t seq = 0;
+    if (oxp_parse_seq(line, &seq)) {
+        check(seq >= 1 && seq <= UINT64_C(9007199254740992));
+        check(!accepted || (oxp_event_has(&event, OXP_FIELD_SEQ) && event.values[OXP_FIELD_SEQ].number == (double)seq));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct oxp_view line = oxp_view_of((const char *)data, size);
     struct oxp_refusal refusal = {.reason = OXP_REJECTS};
     check_scrub(line);
     enum oxp_status status = oxp_parse_event(line, &event, &refusal);
+    check_seq(line, status == OXP_OK);
     if (status == OXP_OK) {
         check_event(line);
         return 0;
