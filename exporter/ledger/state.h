@@ -47,8 +47,9 @@ struct oxp_identity {
     bool stopping, dead; /* dead: what it owned has been swept */
     bool alive;          /* holds orchestrator_up at 1 */
     uint64_t serial;     /* order of first sight */
+    bool restored; /* known from the journal: it was heard before this sidecar began */
     bool seq_known;
-    uint64_t last_seq, lost;
+    uint64_t last_seq, lost; /* while seq is not known: the least that the last one can be */
     uint64_t seq_seen[OXP_SEQ_WINDOW / 64];
 };
 

@@ -13,10 +13,16 @@
  *     else it is 0. Forked workers ("main/<pid>") that fall silent after "main" stopped have stopped, too.
  *  7. A probe that fails says nothing before the liveness window since the last good one is over: one lost answer is
  *     no outage. After a planned end it says nothing at all; one that answers after one that failed is a new start.
- *  8. seq counts from 1 in each boot: numbers that were left out are losses, a number that was seen is a repeat. What
- *     came before the first number that we see went to another sidecar, or none: it is not counted.
+ *  8. seq counts from 1 in each boot, from the first event on: numbers that were left out are losses, a number that was
+ *     seen is a repeat. Where it goes on, when the last number is not known to us:
+ *     a. after `last_seq` of orchestrator.started: what its client wrote on an earlier connection went to a sidecar,
+ *        whatever became of that one, and what it dropped since then is lost;
+ *     b. else at the number at hand, for a boot that says `resumed` (it was heard by another sidecar, or by this one in
+ *        an earlier life) or that the journal knows from before a crash;
+ *     c. else after 0: a new boot that begins at 50 has lost 49.
  *  9. What a journal restored waits for its owner for the reconnect grace plus the liveness window; until then it
- *     stands as it was. seq goes on after an orderly end of the sidecar; after any other the last one is not known.
+ *     stands as it was. seq goes on after an orderly end of the sidecar; after any other the last one is not known
+ *     (rule 8).
  * 10. sessions_limit: who said something new last, the orchestrator or the configuration, is right. A reload that does
  *     not change the configured limit says nothing new; one that takes it away leaves what was announced, if anything.
  * 11. orchestrator_info is what the last root writer (no "/") announced; what it leaves out stays as that boot said it
@@ -274,6 +280,7 @@ struct oxp_identity *oxp_writers_get(struct oxp_ledger *ledger, struct oxp_view 
         return NULL;
     }
     lists_init(identity);
+    identity->restored = ledger->replaying;
     memcpy(identity->key, key, key_len);
     identity->key_len = key_len;
     oxp_keep(identity->writer, sizeof identity->writer, writer);
@@ -364,6 +371,19 @@ static void count_lost(struct oxp_ledger *ledger, struct oxp_identity *who, uint
     }
 }
 
+/* The number before the one at hand, of an identity whose last one is not known: rule 8, a to c. What a journal kept is
+ * the least that it can be. */
+static uint64_t seq_before(const struct oxp_identity *who, const struct oxp_event *event, uint64_t seq) {
+    uint64_t before = 0;
+    if (event->type == OXP_EVENT_ORCHESTRATOR_STARTED && oxp_event_has(event, OXP_FIELD_LAST_SEQ)) {
+        before = (uint64_t)event->values[OXP_FIELD_LAST_SEQ].number;
+        before = before < who->last_seq ? who->last_seq : before;
+    } else if (who->restored || oxp_event_flag(event, OXP_FIELD_RESUMED, false)) {
+        before = seq - 1;
+    }
+    return before < seq ? before : seq - 1;
+}
+
 bool oxp_writers_is_repeat(struct oxp_ledger *ledger, const struct oxp_moment *moment) {
     struct oxp_identity *who = moment->who;
     if (who == NULL || !oxp_event_has(moment->event, OXP_FIELD_SEQ)) {
@@ -377,14 +397,17 @@ bool oxp_writers_is_repeat(struct oxp_ledger *ledger, const struct oxp_moment *m
         }
         return repeat;
     }
-    if (!who->seq_known || seq - who->last_seq >= OXP_SEQ_WINDOW) {
+    if (!who->seq_known) {
+        who->last_seq = seq_before(who, moment->event, seq);
+        memset(who->seq_seen, 0, sizeof who->seq_seen);
+    } else if (seq - who->last_seq >= OXP_SEQ_WINDOW) {
         memset(who->seq_seen, 0, sizeof who->seq_seen);
     } else {
         for (uint64_t s = who->last_seq + 1; s < seq; s++) {
             who->seq_seen[s % OXP_SEQ_WINDOW / 64] &= ~(UINT64_C(1) << (s % 64));
         }
     }
-    if (who->seq_known && seq > who->last_seq + 1) {
+    if (seq > who->last_seq + 1) {
         count_lost(ledger, who, seq - who->last_seq - 1);
     }
     who->seq_known = true;
@@ -639,10 +662,10 @@ void oxp_writers_restore_loose(struct oxp_ledger *ledger, const struct oxp_loose
     }
 }
 
-/* All numbers up to the last one count as seen: a late one may be a repeat as well, and was counted as lost. */
+/* All numbers up to the last one count as seen: a late one may be a repeat as well, and was counted as lost. Where the
+ * last one is not known, what the journal has is the least that it can be (rule 8). */
 static void restore_seq(struct oxp_identity *who, bool is_last) {
     who->seq_known = is_last && who->last_seq != 0;
-    who->last_seq = who->seq_known ? who->last_seq : 0;
     memset(who->seq_seen, who->seq_known ? 0xff : 0, sizeof who->seq_seen);
 }
 
