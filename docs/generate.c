@@ -63,6 +63,7 @@ static const struct page {
     {"configuration", generate_configuration},
     {"metrics", generate_metrics},
     {"events", generate_events},
+    {"errors", generate_errors},
     {"man", generate_man},
 };
 
@@ -79,6 +80,6 @@ int main(int argc, char **argv) {
         oxp_buf_fini(&out);
         return good ? 0 : 1;
     }
-    fprintf(stderr, "usage: oxpecker-docs configuration|metrics|events|man\n");
+    fprintf(stderr, "usage: oxpecker-docs configuration|metrics|events|errors|man\n");
     return 1;
 }

@@ -243,7 +243,7 @@ static enum oxp_status restore(struct oxp_daemon *daemon, struct oxp_error *erro
     size_t restored = 0;
     /* First the journal: it takes the directory's lock. */
     enum oxp_status status = oxp_ledger_open(daemon->ledger, directory, error);
-    if (status == OXP_ERR_IO) { /* a full or failing disk is no reason not to watch; a wrong path is */
+    if (status == OXP_ERR_IO || status == OXP_ERR_FULL) { /* a full or failing disk is no reason not to watch; a wrong path is */
         oxp_daemon_log_error(daemon->log, "the journal cannot be used; what is open is in memory alone", error);
     } else if (status != OXP_OK) {
         return status;

@@ -59,6 +59,8 @@ enum oxp_status oxp_status_from_errno(int error) {
         {EPERM, OXP_ERR_DENIED},
         {EROFS, OXP_ERR_DENIED},
         {EADDRINUSE, OXP_ERR_IN_USE},
+        {ENOSPC, OXP_ERR_FULL},
+        {EDQUOT, OXP_ERR_FULL},
         {EBUSY, OXP_ERR_IN_USE},
         {EWOULDBLOCK, OXP_ERR_IN_USE},
         {ETIMEDOUT, OXP_ERR_TIMEOUT},

@@ -12,11 +12,11 @@
 #define OXP_LOG_LOG_H
 
 #include "lib/base/clock.h"
+#include <oxpecker/log.h>
 #include <oxpecker/status.h>
 #include <oxpecker/view.h>
 #include <stdint.h>
 
-enum oxp_log_level { OXP_LOG_DEBUG, OXP_LOG_INFO, OXP_LOG_WARNING, OXP_LOG_ERROR, OXP_LOG_CRITICAL, OXP_LOG_LEVELS };
 enum oxp_log_format { OXP_LOG_LOGFMT, OXP_LOG_JSON };
 
 struct oxp_log_options {
@@ -34,9 +34,6 @@ enum oxp_status oxp_log_new(const struct oxp_log_options *options, struct oxp_lo
 void oxp_log_free(struct oxp_log *log);
 /* Any thread, like all below. */
 void oxp_log_set(struct oxp_log *log, enum oxp_log_level level, enum oxp_log_format format);
-/* "debug" … "critical"; OXP_ERR_INVALID for another word. */
-enum oxp_status oxp_log_level_from(struct oxp_view name, enum oxp_log_level *level_out);
-const char *oxp_log_level_name(enum oxp_log_level level);
 /* Lines that were dropped since oxp_log_new. 0 for NULL. */
 uint64_t oxp_log_dropped(const struct oxp_log *log);
 

@@ -1,17 +1,10 @@
 /* ASCII text without regard to case, for names and messages of other people's errors. */
 #include "lib/resilience/codes.h"
 
-static unsigned char lower(char c) {
-    return (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-}
-
-static bool is_word(char c) {
-    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9');
-}
-
 int oxp_fold_compare(struct oxp_view a, const char *b) {
     for (size_t i = 0; i < a.len; i++) {
-        int order = (int)lower(a.ptr[i]) - (int)lower(b[i]); /* b's end is less than any byte but NUL */
+        int order =
+            (int)oxp_fold_lower(a.ptr[i]) - (int)oxp_fold_lower(b[i]); /* b's end is less than any byte but NUL */
         if (order != 0 || b[i] == '\0') {
             return order != 0 ? order : 1;
         }
@@ -29,22 +22,33 @@ bool oxp_fold_ends(struct oxp_view text, const char *suffix) {
     return text.len >= len && (len == 0 || oxp_fold_compare(oxp_view_of(text.ptr + text.len - len, len), suffix) == 0);
 }
 
-static bool word_stands_at(struct oxp_view text, size_t at, const char *word) {
+bool oxp_fold_stands_at(struct oxp_view text, size_t at, const char *word) {
+    if (oxp_fold_lower(text.ptr[at]) != (unsigned char)*word) {
+        return false;
+    }
     size_t len = strlen(word);
-    return oxp_fold_starts(oxp_view_of(text.ptr + at, text.len - at), word) &&
-           (at + len == text.len || !is_word(text.ptr[at + len]));
+    if (!oxp_fold_starts(oxp_view_of(text.ptr + at, text.len - at), word)) {
+        return false;
+    }
+    return at + len == text.len || !oxp_fold_is_word(word[len - 1]) || !oxp_fold_is_word(text.ptr[at + len]);
 }
 
-bool oxp_fold_mentions(struct oxp_view text, const char *const *words) {
+bool oxp_fold_find(struct oxp_view text, const char *const *words, size_t *end_out) {
     for (size_t at = 0; at < text.len; at++) {
-        if (at > 0 && is_word(text.ptr[at - 1])) {
+        if (at > 0 && oxp_fold_is_word(text.ptr[at - 1])) {
             continue;
         }
         for (const char *const *word = words; *word != NULL; word++) {
-            if (lower(text.ptr[at]) == (unsigned char)**word && word_stands_at(text, at, *word)) {
+            if (oxp_fold_stands_at(text, at, *word)) {
+                *end_out = at + strlen(*word);
                 return true;
             }
         }
     }
     return false;
+}
+
+bool oxp_fold_mentions(struct oxp_view text, const char *const *words) {
+    size_t end;
+    return oxp_fold_find(text, words, &end);
 }

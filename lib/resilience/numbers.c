@@ -1,6 +1,4 @@
-/* HTTP statuses by what was asked, WebSocket close codes, and errno (domain catalogue, section 3.2). */
-#include <errno.h>
-
+/* HTTP statuses by what was asked, and WebSocket close codes (domain catalogue, sections 1.1 to 1.4 and 3.2). */
 #include "lib/base/number.h"
 #include "lib/resilience/evidence.h"
 
@@ -8,26 +6,34 @@
 static const char *const concurrency[] = {"concurrent", "concurrency", "concurrently", "currently", NULL};
 static const char *const plan[] = {"plan",       "plans", "keep alive", "keepalive", "keep-alive",
                                    "keep_alive", "proxy", "proxies",    NULL};
-static const char *const quota[] = {"insufficient_quota", NULL};
-static const char *const context[] = {"context_length_exceeded", NULL};
-static const char *const refused[] = {"content_filter", "content filter", NULL};
+static const char *const quota[] = {"insufficient_quota", "exceeded your current quota", "credit balance is too low",
+                                    NULL};
+static const char *const context[] = {"context_length_exceeded", "maximum context length", "prompt is too long", NULL};
+static const char *const refused[] = {"content_filter", "content filter", "content policy", "content management policy",
+                                      NULL};
+static const char *const output[] = {"no object generated", "did not match schema", "schema validation",
+                                     "zodschemavalidationerror", NULL};
+static const char *const too_fast[] = {"rate_limit_error", "rate_limit_exceeded", NULL};
+static const char *const overloaded[] = {"overloaded_error", NULL};
+static const char *const challenge[] = {
+    "captcha", "just a moment", "verify you are human", "cf-chl", "bot detected", "attention required", NULL};
 
 #define BB                                                                                                             \
     (OXP_UP_BROWSERBASE | OXP_UP_STAGEHAND) /* one company, one key: a hosted Stagehand call fails as its status */
 #define LLM OXP_UP_LLM
+#define MODEL (OXP_UP_ANY & ~(OXP_UP_BROWSERBASE | OXP_UP_SITE)) /* who may hand on what a model's host said */
 #define SITE OXP_UP_SITE
 #define ANY OXP_UP_ANY
 #define CALL(name) OXP_CALL_##name
 
-/* The first rule that fits decides. */
-static const struct {
-    unsigned upstreams;
-    unsigned calls;
-    int from, to;
-    const char *const *words; /* the message must hold one of them; NULL = any message */
-    enum oxp_code_id code;
-} rules[] = {
+static const struct oxp_http_rule rules[] = {
     {ANY, CALL(ANY), 407, 407, NULL, OXP_CODE_net_proxy},
+    {MODEL, CALL(ANY), 400, 499, quota, OXP_CODE_llm_quota}, /* comes as a 429 */
+    {MODEL, CALL(ANY), 400, 499, context, OXP_CODE_llm_context},
+    {MODEL, CALL(ANY), 400, 499, refused, OXP_CODE_llm_refused},
+    {MODEL, CALL(ANY), 400, 599, output, OXP_CODE_llm_bad_output},
+    {MODEL, CALL(ANY), 400, 599, too_fast, OXP_CODE_llm_rate_limit},
+    {MODEL, CALL(ANY), 400, 599, overloaded, OXP_CODE_llm_overloaded},
     {BB, CALL(CONNECT), 429, 429, NULL, OXP_CODE_bb_concurrency_limit},
     {BB, CALL(CONNECT), 403, 403, NULL, OXP_CODE_bb_auth},
     {BB, CALL(CONNECT), 500, 599, NULL, OXP_CODE_cdp_handshake},
@@ -44,15 +50,15 @@ static const struct {
     {BB, CALL(ANY), 429, 429, NULL, OXP_CODE_bb_api_rate_limit},
     {BB, CALL(ANY), 400, 499, NULL, OXP_CODE_bb_bad_request},
     {BB, CALL(ANY), 500, 599, NULL, OXP_CODE_bb_server_error},
-    {LLM, CALL(ANY), 400, 499, quota, OXP_CODE_llm_quota}, /* comes as a 429 */
-    {LLM, CALL(ANY), 400, 499, context, OXP_CODE_llm_context},
-    {LLM, CALL(ANY), 400, 499, refused, OXP_CODE_llm_refused},
     {LLM, CALL(ANY), 401, 401, NULL, OXP_CODE_llm_auth},
+    {LLM, CALL(ANY), 402, 402, NULL, OXP_CODE_llm_quota},
     {LLM, CALL(ANY), 403, 403, NULL, OXP_CODE_llm_auth},
     {LLM, CALL(ANY), 408, 408, NULL, OXP_CODE_llm_timeout},
+    {LLM, CALL(ANY), 413, 413, NULL, OXP_CODE_llm_context},
     {LLM, CALL(ANY), 429, 429, NULL, OXP_CODE_llm_rate_limit},
     {LLM, CALL(ANY), 503, 503, NULL, OXP_CODE_llm_overloaded},
     {LLM, CALL(ANY), 529, 529, NULL, OXP_CODE_llm_overloaded},
+    {SITE, CALL(ANY), 400, 599, challenge, OXP_CODE_site_blocked},
     {SITE, CALL(ANY), 401, 401, NULL, OXP_CODE_site_blocked}, /* a page that wants a login is no fault of our keys */
     {SITE, CALL(ANY), 403, 403, NULL, OXP_CODE_site_blocked},
     {SITE, CALL(ANY), 500, 599, NULL, OXP_CODE_site_down},
@@ -64,48 +70,27 @@ static const struct {
     {ANY, CALL(ANY), 500, 599, NULL, OXP_CODE_api_server},
 };
 
-/* In the order of the names; `number` is Linux's, or libuv's where it has none of its own; 0 = none. */
-static const struct {
-    const char *name;
-    int number;
-    enum oxp_code_id code;
-} errnos[] = {
-    {"CERT_HAS_EXPIRED", 0, OXP_CODE_net_tls},
-    {"DEPTH_ZERO_SELF_SIGNED_CERT", 0, OXP_CODE_net_tls},
-    {"EACCES", EACCES, OXP_CODE_sys_perm},
-    {"EAGAIN", EAGAIN, OXP_CODE_file_locked},
-    {"EAI_AGAIN", -3001, OXP_CODE_net_dns_temp},
-    {"EAI_NONAME", -3008, OXP_CODE_net_dns_name},
-    {"EBUSY", EBUSY, OXP_CODE_file_locked},
-    {"ECONNABORTED", ECONNABORTED, OXP_CODE_net_reset},
-    {"ECONNREFUSED", ECONNREFUSED, OXP_CODE_net_refused},
-    {"ECONNRESET", ECONNRESET, OXP_CODE_net_reset},
-    {"EDQUOT", EDQUOT, OXP_CODE_sys_disk_full},
-    {"EEXIST", EEXIST, OXP_CODE_res_conflict},
-    {"EHOSTUNREACH", EHOSTUNREACH, OXP_CODE_net_unreachable},
-    {"EINTR", EINTR, OXP_CODE_sys_interrupted},
-    {"EIO", EIO, OXP_CODE_sys_io},
-    {"EMFILE", EMFILE, OXP_CODE_sys_fd_limit},
-    {"ENETDOWN", ENETDOWN, OXP_CODE_net_unreachable},
-    {"ENETUNREACH", ENETUNREACH, OXP_CODE_net_unreachable},
-    {"ENFILE", ENFILE, OXP_CODE_sys_fd_limit},
-    {"ENOMEM", ENOMEM, OXP_CODE_sys_oom},
-    {"ENOSPC", ENOSPC, OXP_CODE_sys_disk_full},
-    {"ENOTFOUND", 0, OXP_CODE_net_dns_name},
-    {"EPERM", EPERM, OXP_CODE_sys_perm},
-    {"EPIPE", EPIPE, OXP_CODE_net_reset},
-    {"EROFS", EROFS, OXP_CODE_sys_io},
-    {"ERR_PROXY_CONNECTION_FAILED", 0, OXP_CODE_net_proxy},
-    {"ERR_TLS_CERT_ALTNAME_INVALID", 0, OXP_CODE_net_tls},
-    {"ERR_TUNNEL_CONNECTION_FAILED", 0, OXP_CODE_net_proxy},
-    {"ETIMEDOUT", ETIMEDOUT, OXP_CODE_net_timeout},
-    {"ETXTBSY", ETXTBSY, OXP_CODE_file_locked},
-    {"EWOULDBLOCK", 0, OXP_CODE_file_locked},
-    {"SELF_SIGNED_CERT_IN_CHAIN", 0, OXP_CODE_net_tls},
-    {"UNABLE_TO_VERIFY_LEAF_SIGNATURE", 0, OXP_CODE_net_tls},
-};
+const struct oxp_http_rule *oxp_http_rule_at(size_t index) {
+    return index < sizeof rules / sizeof rules[0] ? &rules[index] : NULL;
+}
 
-enum { ERRNOS = sizeof errnos / sizeof errnos[0] };
+static struct oxp_view behind(struct oxp_view text, size_t at) {
+    return at == 0 ? text : oxp_view_of(text.ptr + at, text.len - at);
+}
+
+/* The number of exactly `digits` digits that `text` begins with, when a word does not go on behind it; or 0. */
+static int leading_number(struct oxp_view text, size_t digits) {
+    uint64_t number = 0;
+    if (text.len < digits || (text.len > digits && oxp_fold_is_word(text.ptr[digits])) ||
+        oxp_number_parse_u64(oxp_view_of(text.ptr, digits), &number) != OXP_OK) {
+        return 0;
+    }
+    return (int)number;
+}
+
+static int failed_status(int status) {
+    return status >= 400 && status <= 599 ? status : 0;
+}
 
 int oxp_status_in_message(struct oxp_view message) {
     /* the Node SDK ("Error: 403 …" or "403 …"), the Python one ("Error code: 429 - …"), Stagehand's v3 client */
@@ -114,15 +99,37 @@ int oxp_status_in_message(struct oxp_view message) {
     while (!oxp_fold_starts(message, before[i])) {
         i++;
     }
-    size_t at = strlen(before[i]);
-    if (message.len < at + 3 || (message.len > at + 3 && strchr(" \t:-,.", message.ptr[at + 3]) == NULL)) {
+    struct oxp_view rest = behind(message, strlen(before[i]));
+    if (rest.len > 3 && strchr(" \t\n:-,.", rest.ptr[3]) == NULL) {
         return 0;
     }
-    uint64_t status = 0;
-    if (oxp_number_parse_u64(oxp_view_of(message.ptr + at, 3), &status) != OXP_OK || status < 400 || status > 599) {
+    return failed_status(leading_number(rest, 3));
+}
+
+int oxp_handshake_in_message(struct oxp_view message) {
+    /* Node's ws; Playwright, which puts the address between ("WebSocket error: wss://… 429 Too Many Requests") */
+    static const char *const ws[] = {"unexpected server response:", "websocket error:", NULL};
+    enum { REACH = 512 }; /* bytes of an address */
+    size_t at = 0;
+    if (!oxp_fold_find(message, ws, &at)) {
         return 0;
     }
-    return (int)status;
+    struct oxp_view text = behind(message, at);
+    text.len = text.len < REACH ? text.len : REACH;
+    for (size_t i = 0; i + 3 < text.len; i++) { /* a port is not behind a blank */
+        int status = text.ptr[i] == ' ' ? failed_status(leading_number(behind(text, i + 1), 3)) : 0;
+        if (status != 0) {
+            return status;
+        }
+    }
+    return 0;
+}
+
+int oxp_ws_in_message(struct oxp_view message) {
+    static const char *const closed[] = {"socket-close code=", "websocket closed with code ", "close code ",
+                                         "closed with code ", NULL};
+    size_t at = 0;
+    return oxp_fold_find(message, closed, &at) ? leading_number(behind(message, at), 4) : 0;
 }
 
 enum oxp_code_id oxp_code_of_status(const struct oxp_case *c) {
@@ -141,56 +148,6 @@ enum oxp_code_id oxp_code_of_ws(int ws_code) {
     for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++) {
         if (ws_code == lost[i]) {
             return OXP_CODE_cdp_closed;
-        }
-    }
-    return OXP_CODE_NONE;
-}
-
-const char *oxp_errno_at(size_t index) {
-    return index < ERRNOS ? errnos[index].name : NULL;
-}
-
-static enum oxp_code_id code_of_number(struct oxp_view text) {
-    bool negative = text.ptr[0] == '-';
-    uint64_t number = 0;
-    if (oxp_number_parse_u64(oxp_view_of(text.ptr + negative, text.len - negative), &number) != OXP_OK || number == 0 ||
-        number > 4095) {
-        return OXP_CODE_NONE;
-    }
-    for (size_t i = 0; i < ERRNOS; i++) {
-        /* libuv's own numbers are negative in the table; of the kernel's it gives the negative */
-        if (errnos[i].number == (int)number || (negative && errnos[i].number == -(int)number)) {
-            return errnos[i].code;
-        }
-    }
-    return OXP_CODE_NONE;
-}
-
-enum oxp_code_id oxp_code_of_errno(struct oxp_view text) {
-    if (text.len == 0) {
-        return OXP_CODE_NONE;
-    }
-    if (text.ptr[0] == '-' || (text.ptr[0] >= '0' && text.ptr[0] <= '9')) {
-        return code_of_number(text);
-    }
-    if (oxp_fold_starts(text, "net::")) { /* as Chromium writes them */
-        text = oxp_view_of(text.ptr + 5, text.len - 5);
-    }
-    if (oxp_fold_starts(text, "ERR_CONNECTION_")) {
-        return OXP_CODE_site_down;
-    }
-    size_t low = 0;
-    size_t high = ERRNOS;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = oxp_fold_compare(text, errnos[middle].name);
-        if (order == 0) {
-            return errnos[middle].code;
-        }
-        if (order < 0) {
-            high = middle;
-        } else {
-            low = middle + 1;
         }
     }
     return OXP_CODE_NONE;

@@ -5,9 +5,12 @@
 #ifndef OXPECKER_EXPOSITION_H
 #define OXPECKER_EXPOSITION_H
 
+#include <oxpecker/api.h>
 #include <oxpecker/metrics.h>
 #include <oxpecker/status.h>
 #include <oxpecker/view.h>
+
+OXP_BEGIN_DECLS
 
 enum oxp_format {
     OXP_FORMAT_TEXT,        /* 0.0.4: timestamps in ms, no exemplars, no created times */
@@ -79,5 +82,7 @@ struct oxp_reader_sink {
  * reason of the first fault in `error`, OXP_ERR_NOMEM, or what the sink returned. Pure but for the sink. */
 enum oxp_status oxp_exposition_read(struct oxp_view input, enum oxp_format format, const struct oxp_reader_sink *sink,
                                     struct oxp_error *error);
+
+OXP_END_DECLS
 
 #endif

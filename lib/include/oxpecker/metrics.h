@@ -20,10 +20,15 @@
 #ifndef OXPECKER_METRICS_H
 #define OXPECKER_METRICS_H
 
+#include <oxpecker/api.h>
 #include <oxpecker/status.h>
 #include <oxpecker/view.h>
+#ifndef __cplusplus
 #include <stdatomic.h>
+#endif
 #include <stdint.h>
+
+OXP_BEGIN_DECLS
 
 #define OXP_LABELS_MAX 8        /* labels of one family */
 #define OXP_EXEMPLAR_MAX 128    /* code points of all names and values of an exemplar (OpenMetrics 1.0) */
@@ -107,6 +112,15 @@ void oxp_family_hide_where(struct oxp_family *family, const char *key, struct ox
 void oxp_family_hide_all(struct oxp_family *family);
 
 /* Handles: plain values, made from a series of the right type (a series of another type gives a sink). */
+#ifdef __cplusplus /* has no _Atomic; the function below is the one that C has, too */
+struct oxp_counter {
+    uint64_t *cell;
+};
+struct oxp_counter oxp_counter(struct oxp_series *series);
+static inline void oxp_counter_add(struct oxp_counter counter, uint64_t n) {
+    __atomic_fetch_add(counter.cell, n, __ATOMIC_RELAXED);
+}
+#else
 struct oxp_counter {
     _Atomic uint64_t *cell;
 };
@@ -114,6 +128,7 @@ struct oxp_counter oxp_counter(struct oxp_series *series);
 static inline void oxp_counter_add(struct oxp_counter counter, uint64_t n) {
     atomic_fetch_add_explicit(counter.cell, n, memory_order_relaxed);
 }
+#endif
 
 /* OXP_COUNTER_FLOAT; `amount` < 0 or NaN is ignored. */
 void oxp_series_count(struct oxp_series *series, double amount);
@@ -189,5 +204,7 @@ enum oxp_status oxp_snapshot_next(struct oxp_snapshot *snapshot, struct oxp_samp
 uint64_t oxp_sample_buckets(const struct oxp_sample *sample, uint64_t *buckets_out);
 /* The exemplar of a counter (bucket 0) or of a histogram's bucket; false when there is none. */
 bool oxp_sample_exemplar(const struct oxp_sample *sample, size_t bucket, struct oxp_exemplar *exemplar_out);
+
+OXP_END_DECLS
 
 #endif

@@ -8,12 +8,11 @@
 #ifndef OXPECKER_STATUS_H
 #define OXPECKER_STATUS_H
 
+#include <oxpecker/api.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+OXP_BEGIN_DECLS
 
 enum oxp_status {
 #define X(name, value, retry, text) OXP_##name = (value),
@@ -42,7 +41,6 @@ enum oxp_status oxp_status_from_errno(int error);
 enum oxp_status oxp_error_set(struct oxp_error *error, enum oxp_status status, unsigned line, unsigned column,
                               const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-#ifdef __cplusplus
-}
-#endif
+OXP_END_DECLS
+
 #endif

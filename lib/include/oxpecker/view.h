@@ -12,7 +12,11 @@ struct oxp_view {
 };
 
 /* A view of a string literal. */
+#ifdef __cplusplus
+#define OXP_VIEW(literal) (oxp_view{"" literal, sizeof(literal) - 1})
+#else
 #define OXP_VIEW(literal) ((struct oxp_view){"" literal, sizeof(literal) - 1})
+#endif
 
 static inline struct oxp_view oxp_view_of(const char *ptr, size_t len) {
     return (struct oxp_view){ptr, len};

@@ -51,7 +51,7 @@ static void test_errno(void **state) {
         {EPIPE, OXP_ERR_CLOSED},
         {EMFILE, OXP_ERR_LIMIT},
         {EIO, OXP_ERR_IO},
-        {ENOSPC, OXP_ERR_IO},
+        {ENOSPC, OXP_ERR_FULL},
         {-1, OXP_ERR_IO},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {

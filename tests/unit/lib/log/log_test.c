@@ -226,13 +226,17 @@ static void only_what_passes_the_level_is_written_and_counted(void **state) {
 static void level_names(void **state) {
     (void)state;
     static const char *const good[] = {"debug", "info", "warning", "error", "critical"};
-    static const char *const bad[] = {"", "warn", "Info", "info ", "fatal", "debugx"};
+    static const char *const bad[] = {"", "warnin", "info ", "fatal", "debugx"};
     enum oxp_log_level level;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_int_equal(oxp_log_level_from(oxp_view_from(good[i]), &level), OXP_OK);
         assert_string_equal(oxp_log_level_name(level), good[i]);
         assert_int_equal(level, i);
     }
+    assert_int_equal(oxp_log_level_from(OXP_VIEW("WARN"), &level), OXP_OK);
+    assert_int_equal(level, OXP_LOG_WARNING);
+    assert_int_equal(oxp_log_level_from(OXP_VIEW("Critical"), &level), OXP_OK);
+    assert_int_equal(level, OXP_LOG_CRITICAL);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(oxp_log_level_from(oxp_view_from(bad[i]), &level), OXP_ERR_INVALID);
     }

@@ -398,7 +398,7 @@ static void order_of_the_other_tables(void **state) {
         assert_ptr_equal(oxp_name_find(oxp_view_from(oxp_name_at(i)->name)), oxp_name_at(i));
     }
     for (size_t i = 1; oxp_errno_at(i) != NULL; i++) {
-        assert_true(oxp_fold_compare(oxp_view_from(oxp_errno_at(i - 1)), oxp_errno_at(i)) < 0);
+        assert_true(oxp_fold_compare(oxp_view_from(oxp_errno_at(i - 1)->name), oxp_errno_at(i)->name) < 0);
     }
 }
 
