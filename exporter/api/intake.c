@@ -15,13 +15,15 @@ struct oxp_intake {
     struct oxp_ledger *ledger;
     struct oxp_log *log;
     const struct oxp_clock *clock;
-    struct oxp_counter received[2]; /* by enum oxp_transport */
+    struct oxp_counter received[3]; /* by enum oxp_transport */
     struct oxp_counter rejected[OXP_REJECTS];
     struct oxp_series *lag;
     double now_s;              /* wall time of this batch */
     struct oxp_mono log_start; /* of the second that is being counted */
     unsigned logged;           /* in that second */
     uint64_t left_out;         /* since the last line that was logged */
+    void (*announced)(void *ctx, uint64_t connection, bool announced, int64_t pid);
+    void *announced_ctx;
     struct oxp_event event;
     struct oxp_refusal refusal;
 };
@@ -32,7 +34,8 @@ struct oxp_intake_stream {
     struct oxp_lines lines;
 };
 
-static const char *const transports[] = {[OXP_TRANSPORT_UNIX] = "unix", [OXP_TRANSPORT_HTTP] = "http"};
+static const char *const transports[] = {
+    [OXP_TRANSPORT_UNIX] = "unix", [OXP_TRANSPORT_HTTP] = "http", [OXP_TRANSPORT_LOG] = "log"};
 
 static void take_handles(struct oxp_intake *intake, struct oxp_selfstats *stats) {
     for (size_t i = 0; i < sizeof transports / sizeof transports[0]; i++) {
@@ -63,6 +66,13 @@ enum oxp_status oxp_intake_new(struct oxp_ledger *ledger, struct oxp_selfstats *
 
 void oxp_intake_free(struct oxp_intake *intake) {
     free(intake);
+}
+
+void oxp_intake_on_announced(struct oxp_intake *intake,
+                             void (*announced)(void *ctx, uint64_t connection, bool announced, int64_t pid),
+                             void *ctx) {
+    intake->announced = announced;
+    intake->announced_ctx = ctx;
 }
 
 /* ---- Refusals ---- */
@@ -148,13 +158,16 @@ static void read_clock(struct oxp_intake *intake) {
 }
 
 /* True when the event was applied; else intake->refusal says why not. */
-static bool apply(struct oxp_intake *intake, uint64_t connection) {
+static bool apply(struct oxp_intake *intake, const struct oxp_event *event, const struct origin *origin) {
+    const struct oxp_origin from = {
+        .connection = origin->connection,
+        .source = origin->transport == OXP_TRANSPORT_LOG ? OXP_SOURCE_LOG : OXP_SOURCE_CLIENT,
+    };
     struct oxp_refusal *refusal = &intake->refusal;
     refusal->reason = OXP_REJECT_OTHER;
     refusal->error.column = 0;
     refusal->error.text[0] = '\0';
-    enum oxp_status status =
-        oxp_ledger_apply(intake->ledger, &intake->event, connection, &refusal->reason, &refusal->error);
+    enum oxp_status status = oxp_ledger_apply_from(intake->ledger, event, &from, &refusal->reason, &refusal->error);
     if (status >= 0) {
         return true;
     }
@@ -167,9 +180,33 @@ static bool apply(struct oxp_intake *intake, uint64_t connection) {
     return false;
 }
 
+/* An orchestrator came or goes: whoever watches its process is told. Forked workers ("main/12") are part of its tree.
+ */
+__attribute__((cold, noinline)) static void tell_announced(struct oxp_intake *intake, const struct oxp_event *event,
+                                                           const struct origin *origin) {
+    struct oxp_view writer = oxp_event_text(event, OXP_FIELD_WRITER);
+    if (memchr(writer.ptr == NULL ? "" : writer.ptr, '/', writer.len) == NULL) {
+        intake->announced(intake->announced_ctx, origin->connection, event->type == OXP_EVENT_ORCHESTRATOR_STARTED,
+                          (int64_t)oxp_event_number(event, OXP_FIELD_PID, 0));
+    }
+}
+
+/* What follows from an event that was applied. */
+static void account(struct oxp_intake *intake, const struct oxp_event *event, const struct origin *origin) {
+    oxp_counter_add(intake->received[origin->transport], 1);
+    if (oxp_event_has(event, OXP_FIELD_TS)) {
+        double lag = intake->now_s - event->values[OXP_FIELD_TS].number;
+        oxp_histogram_observe(intake->lag, lag > 0 ? lag : 0);
+    }
+    if ((event->type == OXP_EVENT_ORCHESTRATOR_STARTED || event->type == OXP_EVENT_ORCHESTRATOR_STOPPING) &&
+        intake->announced != NULL) {
+        tell_announced(intake, event, origin);
+    }
+}
+
 static bool take_line(struct oxp_intake *intake, const struct origin *origin, struct oxp_view line,
                       struct oxp_intake_refusal *refusal_out) {
-    if (oxp_parse_event(line, &intake->event, &intake->refusal) != OXP_OK || !apply(intake, origin->connection)) {
+    if (oxp_parse_event(line, &intake->event, &intake->refusal) != OXP_OK || !apply(intake, &intake->event, origin)) {
         uint64_t seq;
         if (oxp_parse_seq(line, &seq)) {
             oxp_ledger_refused(intake->ledger, origin->connection, seq);
@@ -177,12 +214,36 @@ static bool take_line(struct oxp_intake *intake, const struct origin *origin, st
         refuse(intake, origin, refusal_out);
         return false;
     }
-    oxp_counter_add(intake->received[origin->transport], 1);
-    if (oxp_event_has(&intake->event, OXP_FIELD_TS)) {
-        double lag = intake->now_s - intake->event.values[OXP_FIELD_TS].number;
-        oxp_histogram_observe(intake->lag, lag > 0 ? lag : 0);
-    }
+    account(intake, &intake->event, origin);
     return true;
+}
+
+/* ---- A followed log ---- */
+
+struct log_line {
+    struct oxp_intake *intake;
+    struct origin origin;
+};
+
+static void log_event(void *ctx, const struct oxp_event *event) {
+    const struct log_line *from = ctx;
+    if (apply(from->intake, event, &from->origin)) {
+        account(from->intake, event, &from->origin);
+    } else {
+        refuse(from->intake, &from->origin, NULL);
+    }
+}
+
+void oxp_intake_log_line(struct oxp_intake *intake, struct oxp_audit_reader *audit, unsigned long number,
+                         struct oxp_view line) {
+    struct log_line from = {intake, {OXP_TRANSPORT_LOG, 0, number}};
+    const struct oxp_audit_sink sink = {&from, log_event};
+    read_clock(intake);
+    if (oxp_audit_is_event(line)) {
+        (void)take_line(intake, &from.origin, line, NULL);
+    } else if (oxp_audit_parse(audit, line, &sink, &intake->refusal) == OXP_ERR_SYNTAX) {
+        refuse(intake, &from.origin, NULL);
+    }
 }
 
 bool oxp_intake_line(struct oxp_intake *intake, enum oxp_transport transport, uint64_t connection, unsigned long number,

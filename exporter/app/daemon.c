@@ -2,6 +2,7 @@
 
 #include "exporter/app/build.h"
 #include "exporter/app/saved.h"
+#include "exporter/app/watching.h"
 #include "lib/base/map.h"
 #include "lib/net/net.h"
 #include <signal.h>
@@ -46,14 +47,17 @@ static void on_log_record(void *ctx, enum oxp_log_level level) {
     }
 }
 
-static void on_ledger_note(void *ctx, int level, const char *message, const char *const *fields) {
-    struct oxp_daemon *daemon = ctx;
+void oxp_daemon_note(struct oxp_daemon *daemon, int level, const char *message, const char *const *fields) {
     struct oxp_log_field out[8];
     size_t count = 0;
     for (; fields != NULL && fields[2 * count] != NULL && count < 8; count++) {
         out[count] = OXP_LOG_TEXT(fields[2 * count], fields[2 * count + 1]);
     }
     oxp_log_write(daemon->log, (enum oxp_log_level)level, message, out, count);
+}
+
+static void on_ledger_note(void *ctx, int level, const char *message, const char *const *fields) {
+    oxp_daemon_note(ctx, level, message, fields);
 }
 
 static void on_lost(void *ctx, uint64_t events) {
@@ -243,7 +247,8 @@ static enum oxp_status restore(struct oxp_daemon *daemon, struct oxp_error *erro
     size_t restored = 0;
     /* First the journal: it takes the directory's lock. */
     enum oxp_status status = oxp_ledger_open(daemon->ledger, directory, error);
-    if (status == OXP_ERR_IO || status == OXP_ERR_FULL) { /* a full or failing disk is no reason not to watch; a wrong path is */
+    if (status == OXP_ERR_IO ||
+        status == OXP_ERR_FULL) { /* a full or failing disk is no reason not to watch; a wrong path is */
         oxp_daemon_log_error(daemon->log, "the journal cannot be used; what is open is in memory alone", error);
     } else if (status != OXP_OK) {
         return status;
@@ -368,7 +373,8 @@ static enum oxp_status build(struct oxp_daemon *daemon, struct oxp_error *error)
         (status = oxp_intake_new(daemon->ledger, &daemon->stats, daemon->log, daemon->clock, &daemon->intake)) !=
             OXP_OK ||
         (status = make_listener(daemon, error)) != OXP_OK || (status = make_server(daemon, error)) != OXP_OK ||
-        (status = oxp_daemon_start_probe(daemon, &daemon->config, error)) != OXP_OK) {
+        (status = oxp_daemon_start_probe(daemon, &daemon->config, error)) != OXP_OK ||
+        (status = oxp_watching_new(daemon, &daemon->watching, error)) != OXP_OK) {
         return status;
     }
     return OXP_OK;
@@ -416,6 +422,11 @@ void oxp_daemon_free(struct oxp_daemon *daemon, bool clean) {
     if (daemon == NULL) {
         return;
     }
+    if (daemon->loop != NULL) { /* ended for good, if it never ran: nobody waits for it any more */
+        oxp_loop_stop(daemon->loop);
+        (void)oxp_loop_run(daemon->loop);
+    }
+    oxp_watching_free(daemon->watching);
     oxp_daemon_stop_probe(daemon); /* its thread posts to the loop */
     if (daemon->http != NULL) {
         daemon->http->free(daemon->http);

@@ -12,6 +12,8 @@
 
 enum oxp_phase { OXP_STARTING, OXP_READY, OXP_STOPPING };
 
+struct oxp_watching;
+
 struct oxp_daemon {
     const struct oxp_clock *clock;
     struct oxp_config_source source; /* where the configuration came from, and is read from again */
@@ -31,7 +33,8 @@ struct oxp_daemon {
     struct oxp_server *server;
     struct oxp_http *http; /* the probe's */
     struct oxp_health_probe *probe;
-    int signals; /* signalfd, or -1 */
+    struct oxp_watching *watching; /* watching.h */
+    int signals;                   /* signalfd, or -1 */
     struct oxp_watch *signal_watch;
     _Atomic int phase;         /* enum oxp_phase */
     _Atomic int probe_healthy; /* what the probe saw last; read by the loop */
@@ -70,6 +73,8 @@ void oxp_daemon_ledger_options(struct oxp_daemon *daemon, const struct oxp_confi
 enum oxp_status oxp_daemon_start_probe(struct oxp_daemon *daemon, const struct oxp_config *config,
                                        struct oxp_error *error);
 void oxp_daemon_stop_probe(struct oxp_daemon *daemon);
+/* A line for the log; `level` as lib/log numbers them, `fields` as name, value pairs ended by NULL. Any thread. */
+void oxp_daemon_note(struct oxp_daemon *daemon, int level, const char *message, const char *const *fields);
 /* The exit text of an error: "flag --x: …", "file.yml:3:5: …". `line` 0 leaves the place out. */
 void oxp_daemon_log_error(struct oxp_log *log, const char *message, const struct oxp_error *error);
 

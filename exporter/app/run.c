@@ -6,6 +6,7 @@
  * second signal ends both at once. */
 #include "exporter/app/app.h"
 #include "exporter/app/daemon.h"
+#include "exporter/app/watching.h"
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -41,6 +42,7 @@ void oxp_daemon_stop(struct oxp_daemon *daemon, bool wait_for_scrape) {
         return;
     }
     atomic_store(&daemon->phase, OXP_STOPPING);
+    oxp_watching_stop(daemon->watching);
     daemon->stop_began = now;
     daemon->stop_deadline.ns = now.ns + (int64_t)(oxp_config_number(&daemon->config, OXP_OPT_SHUTDOWN_GRACE) * 1e9);
     daemon->wait_for_scrape =

@@ -26,6 +26,7 @@
 
 struct conn {
     struct oxp_listener *listener;
+    uint64_t id;
     int fd;
     void *sink_conn; /* what `opened` gave */
     struct oxp_watch *watch;
@@ -129,7 +130,8 @@ static void take(struct oxp_listener *listener, int fd) {
     }
     conn->listener = listener;
     conn->fd = fd;
-    conn->sink_conn = listener->sink.opened(listener->sink.ctx, ++listener->last_id);
+    conn->id = ++listener->last_id;
+    conn->sink_conn = listener->sink.opened(listener->sink.ctx, conn->id);
     if (conn->sink_conn == NULL) {
         oxp_watch_remove(conn->watch);
         close(fd);
@@ -275,4 +277,17 @@ void oxp_listener_free(struct oxp_listener *listener) {
         end_conn(conn);
     }
     free(listener);
+}
+
+int64_t oxp_listener_peer_pid(const struct oxp_listener *listener, uint64_t id) {
+    struct ucred peer = {0};
+    socklen_t len = sizeof peer;
+    const struct conn *conn = listener->conns;
+    while (conn != NULL && conn->id != id) {
+        conn = conn->next;
+    }
+    if (conn == NULL || getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0) {
+        return 0;
+    }
+    return peer.pid;
 }

@@ -46,6 +46,9 @@ enum oxp_status oxp_listener_new(struct oxp_loop *loop, const struct oxp_listen_
  * after. Connections stay. May be called again. */
 void oxp_listener_stop(struct oxp_listener *listener);
 size_t oxp_listener_connections(const struct oxp_listener *listener);
+/* The process at the other end of a connection, as it was when it connected (SO_PEERCRED), in our pid namespace; 0 when
+ * it cannot be seen from there, or there is no such connection. */
+int64_t oxp_listener_peer_pid(const struct oxp_listener *listener, uint64_t id);
 /* Stops, reads what every connection still holds without waiting, closes them all, frees. Before oxp_loop_free. */
 void oxp_listener_free(struct oxp_listener *listener);
 
