@@ -11,7 +11,8 @@
  *  6. an outcome "unsuccessful": nothing was thrown, and nothing was done.
  *  7. names that a language gives to many things (TypeError, KeyError), which say less than any number, and more than
  *     words.
- *  8. words of the message.
+ *  8. words of the message; where they are silent too, a name that says only that a connection failed
+ *     (APIConnectionError).
  *  9. unknown, in the category that the evidence states.
  *
  * Then the rows that go by the operation: any failure of a release is bb_release_failed, a timeout is the timeout of
@@ -172,13 +173,20 @@ static enum oxp_code_id of_outcome(struct oxp_view outcome, const struct oxp_cas
                                          : OXP_CODE_sh_unsuccessful;
 }
 
+/* The code of a name that says only that a connection failed, or OXP_CODE_NONE for any other. */
+static enum oxp_code_id of_link_name(const struct oxp_name_row *row, const struct oxp_case *c) {
+    static const char *const fetch[] = {"fetch failed", "failed to fetch", "network error", "terminated", NULL};
+    if (row != NULL && row->kind == NAME_LINK) {
+        return row->code;
+    }
+    bool fetched = row != NULL && row->kind == NAME_FETCH && oxp_fold_mentions(c->message, fetch);
+    return fetched ? OXP_CODE_net_reset : OXP_CODE_NONE;
+}
+
 /* Step 7. */
 static enum oxp_code_id of_weak_name(const struct oxp_name_row *row, const struct oxp_case *c) {
-    static const char *const fetch[] = {"fetch failed", "failed to fetch", "network error", "terminated", NULL};
-    if (row == NULL || (row->kind != NAME_WEAK && row->kind != NAME_FETCH)) {
-        return OXP_CODE_NONE;
-    }
-    return row->kind == NAME_FETCH && oxp_fold_mentions(c->message, fetch) ? OXP_CODE_net_reset : row->code;
+    bool is_weak = row != NULL && (row->kind == NAME_WEAK || row->kind == NAME_FETCH);
+    return is_weak && of_link_name(row, c) == OXP_CODE_NONE ? row->code : OXP_CODE_NONE;
 }
 
 /* Step 8, and what is left of 2. */
@@ -209,6 +217,7 @@ static enum oxp_code_id of_evidence(const struct oxp_evidence *evidence, struct 
     code = code == OXP_CODE_NONE ? of_outcome(evidence->outcome, c) : code;
     code = code == OXP_CODE_NONE ? of_weak_name(row, c) : code;
     code = code == OXP_CODE_NONE ? of_words(evidence, c) : code;
+    code = code == OXP_CODE_NONE ? of_link_name(row, c) : code;
     return code == OXP_CODE_NONE ? OXP_CODE_unknown : code;
 }
 

@@ -54,6 +54,7 @@ enum oxp_name_kind {
     NAME_CREATE,  /* the same of a failed creation: says where it was, too */
     NAME_FETCH,   /* "TypeError": the code, unless the message is one of fetch's */
     NAME_WEAK,    /* the code, when no number says more */
+    NAME_LINK,    /* some fault of a connection: the code, when neither a number nor words say which */
 };
 
 struct oxp_name_row {

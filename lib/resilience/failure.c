@@ -8,6 +8,7 @@
 #include "lib/base/scrub.h"
 #include "lib/base/utf8.h"
 #include "lib/resilience/determinism.h"
+#include "lib/resilience/failure_chain.h"
 #include "lib/resilience/stack.h"
 #include <errno.h>
 #include <math.h>
@@ -92,8 +93,10 @@ static size_t attribute_room(const struct oxp_pair *pair) {
 static struct oxp_view keep(char **pool, struct oxp_view text, size_t most) {
     size_t room = room_for(text, most);
     struct oxp_view kept = {*pool, oxp_scrub(text, *pool, room)};
-    if (kept.len > most || text.len > most) {
-        kept = oxp_utf8_cut(kept, kept.len < most ? kept.len : most);
+    if (kept.len > most) {
+        kept = oxp_utf8_cut(kept, most);
+    } else if (kept.len == room) { /* it ended where the room did, maybe within a character */
+        kept = oxp_utf8_cut(kept, room - 1);
     }
     *pool += room;
     return kept;
@@ -159,16 +162,16 @@ struct oxp_failure *oxp_failure_new(const struct oxp_evidence *evidence, const s
     return failure;
 }
 
-/* A chain that is too long loses the link behind its newest one: the first cause and the newest failure say most. */
+/* A chain that is too long loses the links behind its newest one: the first cause and the newest failure say most. */
 static void shorten(struct oxp_failure *failure) {
     size_t length = 0;
     for (const struct oxp_failure *link = failure; link != NULL; link = link->cause) {
         length++;
     }
-    if (length > CHAIN_MAX) {
+    for (; length > CHAIN_MAX; length--) {
         struct oxp_failure *left_out = failure->cause;
         failure->cause = left_out->cause;
-        failure->causes_left_out = left_out->causes_left_out + 1;
+        failure->causes_left_out += left_out->causes_left_out + 1;
         left_out->cause = NULL;
         oxp_failure_free(left_out);
     }
@@ -194,12 +197,29 @@ struct oxp_failure *oxp_failure_wrap(struct oxp_failure *cause, const struct oxp
     return failure;
 }
 
+struct oxp_failure *oxp_failure_follow(struct oxp_failure *before, struct oxp_failure *failure) {
+    if (before == NULL || failure->is_static) {
+        return before == NULL ? failure : before;
+    }
+    struct oxp_failure *last = failure;
+    while (last->cause != NULL && !last->cause->is_static) {
+        last = last->cause;
+    }
+    last->cause = before;
+    shorten(failure);
+    return failure;
+}
+
 struct oxp_failure *oxp_failure_cleanup(struct oxp_failure *first, struct oxp_failure *cleanup) {
     if (first == NULL || cleanup == NULL || first == cleanup) {
         return first == NULL ? cleanup : first;
     }
-    if (first->is_static || cleanup->is_static || first->cleanup_count == CLEANUPS_MAX) {
-        first->cleanups_left_out += first->is_static ? 0 : 1;
+    if (first->is_static) { /* shared by all threads: it is never written to */
+        oxp_failure_free(cleanup);
+        return first;
+    }
+    if (cleanup->is_static || first->cleanup_count == CLEANUPS_MAX) {
+        first->cleanups_left_out++;
         oxp_failure_free(cleanup);
         return first;
     }
@@ -369,10 +389,14 @@ static void report_all(struct oxp_failure *failure, struct oxp_reporter *reporte
     if (reporter == NULL || failure->is_reported) {
         return;
     }
-    failure->is_reported = !failure->is_static;
+    if (!failure->is_static) { /* that one is shared by all threads */
+        failure->is_reported = true;
+    }
     report_one(failure, reporter, unhandled);
-    for (size_t i = 0; i < failure->cleanup_count; i++) {
-        report_all(failure->cleanups[i], reporter, false);
+    for (const struct oxp_failure *link = failure; link != NULL; link = link->cause) {
+        for (size_t i = 0; i < link->cleanup_count; i++) {
+            report_all(link->cleanups[i], reporter, false);
+        }
     }
 }
 
@@ -421,12 +445,14 @@ char *oxp_failure_text(const struct oxp_failure *failure) {
             oxp_buf_append_format(&buf, "\n  … %u between left out", link->causes_left_out);
         }
     }
-    for (size_t i = 0; i < failure->cleanup_count; i++) {
-        oxp_buf_append_text(&buf, "\n  while cleaning up: ");
-        say_line(&buf, failure->cleanups[i]);
-    }
-    if (failure->cleanups_left_out != 0) {
-        oxp_buf_append_format(&buf, "\n  … %u more while cleaning up", failure->cleanups_left_out);
+    for (const struct oxp_failure *link = failure; link != NULL; link = link->cause) {
+        for (size_t i = 0; i < link->cleanup_count; i++) {
+            oxp_buf_append_text(&buf, "\n  while cleaning up: ");
+            say_line(&buf, link->cleanups[i]);
+        }
+        if (link->cleanups_left_out != 0) {
+            oxp_buf_append_format(&buf, "\n  … %u more while cleaning up", link->cleanups_left_out);
+        }
     }
     say_attributes(&buf, failure);
     if (failure->stack.len != 0) {

@@ -14,6 +14,7 @@ enum { LOOK_AT_BYTES = 2048 };
 #define NOT_SITE (OXP_UP_ANY & ~(unsigned)OXP_UP_SITE)
 #define OURS (OXP_UP_NONE | OXP_UP_BROWSERBASE | OXP_UP_STAGEHAND | OXP_UP_OTHER)
 #define SITE (OXP_UP_NONE | OXP_UP_SITE | OXP_UP_OTHER)
+#define MODEL (OXP_UP_ANY & ~((unsigned)OXP_UP_BROWSERBASE | OXP_UP_SITE)) /* who may hand on what a model said */
 
 /* clang-format off: one phrase to a line */
 static const struct oxp_message_row rows[] = {
@@ -46,11 +47,17 @@ static const struct oxp_message_row rows[] = {
     {OURS, "extension not installed", OXP_CODE_sh_incompatible},
     {OURS, "extension is disabled", OXP_CODE_sh_incompatible},
     {OURS, "extension disabled", OXP_CODE_sh_incompatible},
+    {OURS, "act() timed out", OXP_CODE_sh_act_timeout},
+    {OURS, "agent() timed out", OXP_CODE_sh_act_timeout},
+    {OURS, "execute() timed out", OXP_CODE_sh_act_timeout},
+    {OURS, "extract() timed out", OXP_CODE_sh_read_timeout},
+    {OURS, "observe() timed out", OXP_CODE_sh_read_timeout},
     {OURS, "no action found", OXP_CODE_sh_unsuccessful},
     {OURS, "element not found", OXP_CODE_sh_element},
     {OURS, "element is not visible", OXP_CODE_sh_element},
     {OURS, "no element found", OXP_CODE_sh_element},
     {OURS, "could not find element", OXP_CODE_sh_element},
+    {OURS, "could not find an element", OXP_CODE_sh_element},
     {OURS, "mcp connection", OXP_CODE_sh_mcp},
     {OURS, "mcp server", OXP_CODE_sh_mcp},
     {OXP_UP_STAGEHAND, "unknown error", OXP_CODE_sh_http},
@@ -60,6 +67,7 @@ static const struct oxp_message_row rows[] = {
     {ANY, "exceeded your current quota", OXP_CODE_llm_quota},
     {ANY, "credit balance is too low", OXP_CODE_llm_quota},
     {ANY, "rate_limit_error", OXP_CODE_llm_rate_limit},
+    {MODEL, "rate limit reached for", OXP_CODE_llm_rate_limit},
     {ANY, "overloaded_error", OXP_CODE_llm_overloaded},
     {ANY, "context_length_exceeded", OXP_CODE_llm_context},
     {ANY, "maximum context length", OXP_CODE_llm_context},
@@ -214,6 +222,7 @@ static const struct oxp_message_row rows[] = {
     {ANY, "no such host", OXP_CODE_net_dns_name},
     {ANY, "could not resolve host", OXP_CODE_net_dns_temp},
     {ANY, "connection refused", OXP_CODE_net_refused},
+    {ANY, "all connection attempts failed", OXP_CODE_net_refused},
     {ANY, "network is unreachable", OXP_CODE_net_unreachable},
     {ANY, "no route to host", OXP_CODE_net_unreachable},
     {ANY, "socket hang up", OXP_CODE_net_reset},

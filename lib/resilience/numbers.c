@@ -3,7 +3,11 @@
 #include "lib/resilience/evidence.h"
 
 /* Words of a message that tell apart what one status may mean. */
-static const char *const concurrency[] = {"concurrent", "concurrency", "concurrently", "currently", NULL};
+static const char *const concurrency[] = {"concurrent", "concurrency", "concurrently", NULL};
+static const char *const creation_rate[] = {"rate limit", "creation rate", "session creations", "creations per",
+                                            "per minute", "per second",    "too many requests", NULL};
+/* What both kinds of refusal may state: a ceiling with the present count (capacity.c). Not looked for as a text. */
+static const char *const ceiling[] = {"limit N, currently M", NULL};
 static const char *const plan[] = {"plan",       "plans", "keep alive", "keepalive", "keep-alive",
                                    "keep_alive", "proxy", "proxies",    NULL};
 static const char *const quota[] = {"insufficient_quota", "exceeded your current quota", "credit balance is too low",
@@ -13,7 +17,7 @@ static const char *const refused[] = {"content_filter", "content filter", "conte
                                       NULL};
 static const char *const output[] = {"no object generated", "did not match schema", "schema validation",
                                      "zodschemavalidationerror", NULL};
-static const char *const too_fast[] = {"rate_limit_error", "rate_limit_exceeded", NULL};
+static const char *const too_fast[] = {"rate_limit_error", "rate_limit_exceeded", "rate limit reached for", NULL};
 static const char *const overloaded[] = {"overloaded_error", NULL};
 static const char *const challenge[] = {
     "captcha", "just a moment", "verify you are human", "cf-chl", "bot detected", "attention required", NULL};
@@ -39,6 +43,8 @@ static const struct oxp_http_rule rules[] = {
     {BB, CALL(CONNECT), 500, 599, NULL, OXP_CODE_cdp_handshake},
     {BB, CALL(CREATE), 408, 408, NULL, OXP_CODE_bb_create_timeout},
     {BB, CALL(CREATE) | CALL(NONE), 429, 429, concurrency, OXP_CODE_bb_concurrency_limit},
+    {BB, CALL(CREATE), 429, 429, creation_rate, OXP_CODE_bb_create_rate_limit}, /* which may state a ceiling, too */
+    {BB, CALL(CREATE) | CALL(NONE), 429, 429, ceiling, OXP_CODE_bb_concurrency_limit},
     {BB, CALL(CREATE), 429, 429, NULL, OXP_CODE_bb_create_rate_limit},
     {BB, CALL(ANY), 401, 401, NULL, OXP_CODE_bb_auth},
     {BB, CALL(ANY), 403, 403, plan, OXP_CODE_bb_plan},
@@ -132,11 +138,18 @@ int oxp_ws_in_message(struct oxp_view message) {
     return oxp_fold_find(message, closed, &at) ? leading_number(behind(message, at), 4) : 0;
 }
 
+static bool words_fit(const struct oxp_http_rule *rule, struct oxp_view message) {
+    unsigned limit = 0, current = 0;
+    if (rule->words == ceiling) {
+        return oxp_capacity_from_message(message, &limit, &current) && current > 0;
+    }
+    return rule->words == NULL || oxp_fold_mentions(message, rule->words);
+}
+
 enum oxp_code_id oxp_code_of_status(const struct oxp_case *c) {
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         if (c->status >= rules[i].from && c->status <= rules[i].to && (rules[i].upstreams & c->upstream) != 0 &&
-            (rules[i].calls & c->call) != 0 &&
-            (rules[i].words == NULL || oxp_fold_mentions(c->message, rules[i].words))) {
+            (rules[i].calls & c->call) != 0 && words_fit(&rules[i], c->message)) {
             return rules[i].code;
         }
     }

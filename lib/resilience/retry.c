@@ -125,7 +125,7 @@ static void stop(struct oxp_retry_decision *decision, const struct oxp_policy *p
 static void stop_used_up(const struct oxp_tries *tries, struct oxp_retry_decision *decision,
                          const struct oxp_policy *policy) {
     const struct oxp_code *determined = oxp_tries_same(tries) ? oxp_classify_tries(tries) : decision->code;
-    if (policy->attempts <= 1) {
+    if (policy->attempts <= 1 && is(policy->name, "none")) {
         stop(decision, policy, OXP_REASON_FATAL);
     } else if (determined != decision->code) {
         decision->code = determined;

@@ -73,7 +73,7 @@ bool oxp_failure_attribute_at(const struct oxp_failure *failure, size_t index, s
 uint64_t oxp_failure_fingerprint(const struct oxp_failure *failure);
 
 /* One `error` event for it (its causes as the text `cause`), and one with `cleanup: true` for each failure of cleaning
- * up. Reporting twice reports once. */
+ * up after it or after one of its causes. Reporting twice reports once. */
 void oxp_failure_report(struct oxp_failure *failure, struct oxp_reporter *reporter);
 /* The same, with unhandled: true: nobody but the outermost loop caught it (crash.h). */
 void oxp_failure_report_unhandled(struct oxp_failure *failure, struct oxp_reporter *reporter);

@@ -317,7 +317,8 @@ struct oxp_retry_result { /* begin with all zero; keep it for a further call aft
 
 /* Tries until it works, or until the rules say stop. `result_out` (may be NULL) is filled; when it holds a deferred
  * operation, the call goes on with it, otherwise it is begun anew. Blocks the calling thread for tries and delays;
- * takes no lock while it does. A success at the first try costs no allocation, no report and no lock. */
+ * takes no lock while it does. A success at the first try costs no allocation, no report and no lock (but the
+ * breaker's, where there is one). */
 enum oxp_retry_outcome oxp_retry_call(const struct oxp_retry_options *options, oxp_attempt_fn attempt, void *ctx,
                                       struct oxp_retry_result *result_out);
 

@@ -2,7 +2,9 @@
 #include <oxpecker/retry.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "tests/support/alloc_fail.h"
 #include "tests/unit/lib/resilience/notes.h"
@@ -90,10 +92,29 @@ static void eight_threads_take_no_more_than_there_is(void **state) {
 
 /* ---- The flag ---- */
 
+static atomic_int sleeper;
+
 static void *sleep_long(void *ctx) {
     static bool slept;
+    sleeper = gettid();
     slept = oxp_cancel_sleep(ctx, 3600); /* the test would not end */
     return &slept;
+}
+
+/* Until the kernel says that the thread sleeps. */
+static void await_sleep(void) {
+    char path[64], state = 0;
+    while (state != 'S') {
+        snprintf(path, sizeof path, "/proc/self/task/%d/stat", sleeper);
+        FILE *file = fopen(path, "r");
+        if (file != NULL) {
+            if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1) {
+                state = 0;
+            }
+            fclose(file);
+        }
+        sched_yield();
+    }
 }
 
 static void the_flag_wakes_sleepers(void **state) {
@@ -108,6 +129,7 @@ static void the_flag_wakes_sleepers(void **state) {
     assert_true(oxp_cancel_sleep(NULL, 0.001));
     assert_true(oxp_cancel_sleep(cancel, -1));
     assert_int_equal(pthread_create(&thread, NULL, sleep_long, cancel), 0);
+    await_sleep();
     oxp_cancel_set(cancel);
     pthread_join(thread, &slept);
     assert_false(*(bool *)slept);

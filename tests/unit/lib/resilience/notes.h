@@ -22,7 +22,7 @@ struct notes {
     size_t used;
 };
 
-static inline void notes_add(struct notes *notes, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static inline void notes_add(struct notes *notes, const char *format, ...) {
     va_list args;
     va_start(args, format);
     int len = vsnprintf(notes->text + notes->used, sizeof notes->text - notes->used, format, args);

@@ -66,7 +66,7 @@ static const struct rule rules[] = {
     {"no delay", "get", {"sys_interrupted"}, 0, 0, 0, PLAIN, AGAIN, AGAIN, R(NONE), 0, NULL},
     {"more attempts by hand", "get", {"net_reset", "net_reset", "net_reset"}, 0, 0, 0, OPT(.attempts = 5), AGAIN, AGAIN, R(NONE), 4, NULL},
     {"fewer", "get", {"net_reset", "net_reset"}, 0, 0, 0, OPT(.attempts = 2), STOP, STOP, R(ATTEMPTS), 0, NULL},
-    {"none but the first", "get", {"net_reset"}, 0, 0, 0, OPT(.attempts = 1), STOP, STOP, R(FATAL), 0, NULL},
+    {"none but the first", "get", {"net_reset"}, 0, 0, 0, OPT(.attempts = 1), STOP, STOP, R(ATTEMPTS), 0, "requeue"},
     {"fatal stays fatal", "get", {"bb_auth"}, 0, 0, 0, OPT(.attempts = 5), STOP, STOP, R(FATAL), 0, "abort"},
     {"first delay by hand", "get", {"net_reset", "net_reset"}, 0, 0, 0, OPT(.first_delay_s = 5), AGAIN, AGAIN, R(NONE), 10, NULL},
     {"greatest delay by hand", "get", {"net_reset", "net_reset"}, 0, 0, 0, OPT(.max_delay_s = 1.5), AGAIN, AGAIN, R(NONE), 1.5, NULL},
