@@ -4,7 +4,7 @@
  *  2. A transition counts as an entry into `to`, unless it says nothing new (`to` is the known state, and `from` is not
  *     another). One that is `resumed` counts when the breaker was not known and is not closed.
  *  3. Time spent open is counted as it passes.
- *  4. A transition to closed with cause manual is a manual reset.
+ *  4. A transition to closed with cause manual is a manual reset, and an intervention (incidents.c).
  *  5. Past the bound of the label, breakers share "other", which shows the worst state and the most failures; past
  *     OXP_BREAKERS_MAX they only count.
  *  6. A breaker goes with its owner: nobody knows its state any more, so its gauges are hidden. One that nobody owns
@@ -252,6 +252,7 @@ enum oxp_status oxp_on_breaker(struct oxp_ledger *ledger, struct oxp_moment *mom
         oxp_count_event(ledger, moment, breaker->value->cells[OXP_BRK_TRANSITIONS + to]);
         if (to == OXP_BREAKER_CLOSED && oxp_view_is(oxp_event_text(event, OXP_FIELD_CAUSE), "manual")) {
             oxp_count_event(ledger, moment, breaker->value->cells[OXP_BRK_RESETS]);
+            oxp_incidents_manual_reset(ledger, moment);
         }
     }
     return OXP_OK;

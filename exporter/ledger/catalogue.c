@@ -38,6 +38,8 @@ set(classes, "transient", "recoverable", "fatal", "unknown");
 set(severities, "low", "medium", "high", "critical");
 set(actions, "retry", "requeue", "adjust", "replace", "fallback", "skip", "debug", "escalate", "abort");
 set(recovery_outcomes, "recovered", "failed", "manual");
+set(escalation_levels, "operator", "oncall", "management");
+set(escalation_reasons, "no_fix", "timeout", "exhausted", "security");
 set(automations, "full", "semi", "manual");
 set(transaction_outcomes, "committed", "rolled_back", "rollback_failed", "abandoned");
 set(debugger_outcomes, "fixed", "suggested", "no_fix", "error");
@@ -52,6 +54,7 @@ set(cpu_modes, "user", "system");
 set(disk_directions, "read", "write");
 set(pressure_resources, "cpu", "memory", "io");
 set(pressure_kinds, "some", "full");
+set(mounts, "checkpoints", "spool");
 
 /* ---- Buckets. They hold the success targets (0.1, 5, 30, 120 s) exactly, so that a share under target is a ratio.
  * ---- */
@@ -84,7 +87,8 @@ bounds(captcha, 1, 5, 10, 20, 30, 60, 90);
 #define ABSENT OXP_FAMILY_ABSENT
 #define LAZY OXP_FAMILY_LAZY
 
-/* Errors are capped as a whole: the code settles the other labels, but for an event that states its own severity. */
+/* Errors are capped as a whole: the code settles the other labels, but for what oxp_numbers_error lets an event state.
+ */
 enum { ERRORS_MAX_SERIES = 256 };
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): labels_ and buckets_ are initialisers */
@@ -108,6 +112,10 @@ static const struct oxp_catalogue_row rows[OXP_METRICS] = {
 
 const struct oxp_catalogue_row *oxp_catalogue_row(enum oxp_metric metric) {
     return (unsigned)metric < OXP_METRICS ? &rows[metric] : NULL;
+}
+
+bool oxp_catalogue_is_pattern(const struct oxp_catalogue_row *row) {
+    return strchr(row->spec.name, '<') != NULL;
 }
 
 /* What the taxonomy can yield exists at 0 from the start: an alert on the first fatal error needs the 0 before it. */
@@ -154,7 +162,7 @@ static void pre_create_codes(struct oxp_family *const families[OXP_METRICS]) {
 enum oxp_status oxp_catalogue_register(struct oxp_registry *registry, struct oxp_family *families[OXP_METRICS]) {
     for (size_t i = 0; i < OXP_METRICS; i++) {
         families[i] = NULL;
-        if (rows[i].later != NULL) {
+        if (rows[i].later != NULL || oxp_catalogue_is_pattern(&rows[i])) {
             continue;
         }
         enum oxp_status status = oxp_registry_add(registry, &rows[i].spec, &families[i]);

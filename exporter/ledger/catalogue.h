@@ -22,8 +22,10 @@ struct oxp_catalogue_row {
 };
 
 const struct oxp_catalogue_row *oxp_catalogue_row(enum oxp_metric metric);
-/* Adds every row that is not `later` to the registry; families[i] is NULL for those that are. Uses the taxonomy for the
- * combinations of code, category, class and severity. */
+/* True for the row that stands for families which events make at run time ("orchestrator_app_<name>"). */
+bool oxp_catalogue_is_pattern(const struct oxp_catalogue_row *row);
+/* Adds every row that is neither `later` nor a pattern to the registry; families[i] is NULL for those that are. Uses
+ * the taxonomy for the combinations of code, category, class and severity. */
 enum oxp_status oxp_catalogue_register(struct oxp_registry *registry, struct oxp_family *families[OXP_METRICS]);
 
 #endif

@@ -18,8 +18,7 @@
 #define DEFAULT_MAX_OPEN 100000
 #define CLAMP_NOTE_EVERY_S 60.0
 
-/* What moves on each type. Types without a row are valid and move nothing yet: they come with the library and the rest
- * of the events, as their families in catalogue.def say. */
+/* What moves on each type. */
 static oxp_handler_fn *const handlers[OXP_EVENT_TYPES] = {
     [OXP_EVENT_ORCHESTRATOR_STARTED] = oxp_on_started,
     [OXP_EVENT_ORCHESTRATOR_HEARTBEAT] = oxp_on_heartbeat,
@@ -44,7 +43,18 @@ static oxp_handler_fn *const handlers[OXP_EVENT_TYPES] = {
     [OXP_EVENT_BREAKER] = oxp_on_breaker,
     [OXP_EVENT_BREAKER_CALLS] = oxp_on_breaker_calls,
     [OXP_EVENT_CHECKPOINT] = oxp_on_checkpoint,
+    [OXP_EVENT_RECOVERY] = oxp_on_recovery,
+    [OXP_EVENT_TRANSACTION] = oxp_on_transaction,
+    [OXP_EVENT_DEGRADED] = oxp_on_degraded,
+    [OXP_EVENT_DEBUGGER] = oxp_on_debugger,
+    [OXP_EVENT_STAGE] = oxp_on_stage,
     [OXP_EVENT_QUEUE] = oxp_on_queue,
+    [OXP_EVENT_RESOURCE] = oxp_on_resource,
+    [OXP_EVENT_METRIC] = oxp_on_metric,
+    [OXP_EVENT_SPAN] = oxp_on_passed_on,
+    [OXP_EVENT_LOG] = oxp_on_passed_on,
+    [OXP_EVENT_ALERT] = oxp_on_passed_on,
+    [OXP_EVENT_AUDIT] = oxp_on_passed_on,
 };
 
 /* ---- Small helpers that the parts share ---- */
@@ -194,11 +204,14 @@ enum oxp_status oxp_ledger_new(const struct oxp_ledger_options *options, struct 
     oxp_tasks_init(ledger);
     oxp_queue_init(ledger);
     oxp_breakers_init(ledger);
+    oxp_incidents_init(ledger);
+    oxp_degraded_init(ledger);
+    oxp_usage_init(ledger);
     oxp_map_init(&ledger->runs_by_key);
     oxp_map_init(&ledger->backoffs_by_key);
     oxp_closed_init(&ledger->closed);
     oxp_buf_init(&ledger->record, OXP_JOURNAL_RECORD_MAX);
-    oxp_writers_configured(ledger);
+    oxp_limits_configured(ledger);
     *ledger_out = ledger;
     return OXP_OK;
 }
@@ -214,6 +227,10 @@ void oxp_ledger_free(struct oxp_ledger *ledger) {
     oxp_runs_fini(ledger);
     oxp_retries_fini(ledger);
     oxp_breakers_fini(ledger);
+    oxp_incidents_fini(ledger);
+    oxp_degraded_fini(ledger);
+    oxp_apps_fini(ledger);
+    oxp_provider_state_fini(ledger);
     oxp_writers_fini(ledger);
     oxp_closed_fini(&ledger->closed);
     oxp_buf_fini(&ledger->record);
@@ -233,7 +250,7 @@ void oxp_ledger_refused(struct oxp_ledger *ledger, uint64_t connection, uint64_t
 
 void oxp_ledger_configure(struct oxp_ledger *ledger, const struct oxp_ledger_options *options) {
     take_options(ledger, options);
-    oxp_writers_configured(ledger);
+    oxp_limits_configured(ledger);
     oxp_persist_loose(ledger);
     oxp_ledger_tick(ledger);
 }
@@ -256,6 +273,9 @@ void oxp_ledger_tick(struct oxp_ledger *ledger) {
     oxp_tasks_tick(ledger);
     oxp_retries_tick(ledger);
     oxp_breakers_tick(ledger);
+    oxp_incidents_tick(ledger);
+    oxp_degraded_tick(ledger);
+    oxp_usage_tick(ledger);
     oxp_persist_tick(ledger);
 }
 
@@ -300,7 +320,18 @@ static bool is_said_again(const struct oxp_event *event) {
 
 enum oxp_status oxp_ledger_apply(struct oxp_ledger *ledger, const struct oxp_event *event, uint64_t connection,
                                  enum oxp_reject *reason_out, struct oxp_error *error) {
-    struct oxp_moment moment = {.event = event, .connection = connection, .reason = OXP_REJECT_OTHER, .error = error};
+    struct oxp_origin origin = {connection, OXP_SOURCE_CLIENT};
+    return oxp_ledger_apply_from(ledger, event, &origin, reason_out, error);
+}
+
+enum oxp_status oxp_ledger_apply_from(struct oxp_ledger *ledger, const struct oxp_event *event,
+                                      const struct oxp_origin *origin, enum oxp_reject *reason_out,
+                                      struct oxp_error *error) {
+    struct oxp_moment moment = {.event = event,
+                                .connection = origin->connection,
+                                .source = origin->source,
+                                .reason = OXP_REJECT_OTHER,
+                                .error = error};
     ledger->wall_s = oxp_wall_seconds(oxp_clock_wall(ledger->options.clock));
     enum oxp_status status = check_time(ledger, &moment);
     if (status == OXP_OK) {

@@ -12,6 +12,7 @@
 #define OXP_LEDGER_LEDGER_H
 
 #include "exporter/event/event.h"
+#include "exporter/event/provider.h"
 #include "lib/base/clock.h"
 #include <oxpecker/metrics.h>
 #include <oxpecker/status.h>
@@ -42,6 +43,7 @@ struct oxp_ledger_options {
 
 enum oxp_status oxp_ledger_new(const struct oxp_ledger_options *options, struct oxp_registry *registry,
                                struct oxp_ledger **ledger_out);
+/* The families that `metric` events made go with it: nobody may read the registry's specs any more. */
 void oxp_ledger_free(struct oxp_ledger *ledger);
 /* New limits after a reload. */
 void oxp_ledger_configure(struct oxp_ledger *ledger, const struct oxp_ledger_options *options);
@@ -55,11 +57,24 @@ bool oxp_ledger_persistent(const struct oxp_ledger *ledger);
 /* Writes to the journal that failed since it was opened. */
 uint64_t oxp_ledger_storage_failures(const struct oxp_ledger *ledger);
 
+/* Who noticed; the label values of orchestrator_error_detection_seconds. */
+enum oxp_source { OXP_SOURCE_CLIENT, OXP_SOURCE_LOG, OXP_SOURCE_POLLER, OXP_SOURCE_WATCHDOG };
+
+/* Where an event came from. */
+struct oxp_origin {
+    uint64_t connection; /* 0 for HTTP, a followed log, and connections that own nothing; else the listener's id */
+    enum oxp_source source;
+};
+
 /* Applies one parsed event. `connection` is 0 for HTTP and for connections that own nothing, else the listener's id.
  * OXP_OK; OXP_IGNORED (valid, nothing to do: a repeated end, a resumed thing that is known); OXP_ERR_INVALID with
  * `reason_out` and `error` (column 0) when the event cannot be believed (bad_time, bad_field). */
 enum oxp_status oxp_ledger_apply(struct oxp_ledger *ledger, const struct oxp_event *event, uint64_t connection,
                                  enum oxp_reject *reason_out, struct oxp_error *error);
+/* The same, of an event that the client did not send itself: a line of a followed log is OXP_SOURCE_LOG. */
+enum oxp_status oxp_ledger_apply_from(struct oxp_ledger *ledger, const struct oxp_event *event,
+                                      const struct oxp_origin *origin, enum oxp_reject *reason_out,
+                                      struct oxp_error *error);
 /* An event of this connection was refused before it came here, or here: its number was seen, so it is not lost. */
 void oxp_ledger_refused(struct oxp_ledger *ledger, uint64_t connection, uint64_t seq);
 /* The connection ended. */
@@ -71,6 +86,46 @@ void oxp_ledger_disconnect(struct oxp_ledger *ledger, uint64_t connection);
 void oxp_ledger_tick(struct oxp_ledger *ledger);
 /* What the health probe saw. */
 void oxp_ledger_probed(struct oxp_ledger *ledger, bool healthy);
+
+/* ---- What the sidecar sees of the orchestrator's process and container itself ---- */
+
+/* NaN = not known now. The counts (seconds, bytes, kills) are absolute: of the process tree since its processes began,
+ * of the container since it began; the ledger counts their increases from the first look on, and a fall as nothing. */
+struct oxp_watched {
+    double cpu_user_s, cpu_sys_s, read_bytes, write_bytes;
+    double rss, fds, max_fds, threads;
+    double container_cpu_s, throttled_s, oom_kills;
+    double working_set, memory_limit; /* bytes; limit 0 = none */
+    double pressure_s[3][2];          /* cpu, memory, io; some, full */
+    double avail_bytes[2];            /* volumes: checkpoints, spool */
+};
+
+/* Fills it with what is not known. */
+void oxp_watched_clear(struct oxp_watched *watched);
+/* One look. Each number that is known wins over what `resource` events say, until the liveness window has passed since
+ * it was last known. */
+void oxp_ledger_watched(struct oxp_ledger *ledger, const struct oxp_watched *watched);
+
+/* ---- What the provider says (exporter/event/provider.h). Ids that are handed out are valid until the next call ----
+ */
+
+/* One round of questions was answered. Moves orchestrator_provider_… and sessions_limit. */
+void oxp_ledger_provider_answered(struct oxp_ledger *ledger, const struct oxp_provider_answer *answer);
+/* One failed. */
+void oxp_ledger_provider_failed(struct oxp_ledger *ledger);
+/* Sessions to ask about one by one: without a live owner, and missing from the last two complete answers or more.
+ * Copies at most `max`, gives how many there are. */
+size_t oxp_ledger_provider_asks(const struct oxp_ledger *ledger, struct oxp_view *ids, size_t max);
+/* What one of them has become. A session without a live owner that is neither pending nor running leaves by its true
+ * status and end; of any other nothing is changed but that it was seen. */
+void oxp_ledger_provider_ended(struct oxp_ledger *ledger, const struct oxp_provider_session *session);
+/* Orphans for `orphaned_for_s` or longer that may be released now, the oldest first. Copies at most `max`, gives how
+ * many there are. One whose release failed comes again after a minute. */
+size_t oxp_ledger_orphans_to_release(const struct oxp_ledger *ledger, double orphaned_for_s, struct oxp_view *ids,
+                                     size_t max);
+/* The provider was asked to release it, and agreed or not. Moves orchestrator_sessions_reaped_total; an orphan is
+ * marked as releasing. */
+void oxp_ledger_released(struct oxp_ledger *ledger, struct oxp_view id, bool ok);
 
 /* ---- What the API shows: copies, newest last ---- */
 
@@ -92,6 +147,17 @@ struct oxp_breaker_view {
     double since_s, open_total_s;
     uint64_t consecutive_failures;
 };
+/* A failure from its first error to its end; open ones, and the last 1000 that were closed since the sidecar began. */
+struct oxp_incident_view {
+    char id[136], state[16]; /* state: open, escalated, closed */
+    char code[64], category[32], severity[16], component[64];
+    char task[128], session[128], workflow[64], trace_id[48];
+    char action[16], outcome[16], automation[16]; /* outcome: empty while it is open */
+    char level[16], reason[16];                   /* of the last escalation; empty without one */
+    char writer[64], boot[32];                    /* who opened it */
+    double opened_s, closed_s;                    /* unix seconds; NaN when unknown, or not closed */
+    bool derived;                                 /* from the errors of its task: the client does not say recovery */
+};
 /* What an orchestrator looks like from here. */
 struct oxp_writer_view {
     char writer[64], boot[32], version[64], environment[64];
@@ -109,6 +175,9 @@ size_t oxp_ledger_tasks(const struct oxp_ledger *ledger, struct oxp_view id, siz
                         size_t max);
 size_t oxp_ledger_breakers(const struct oxp_ledger *ledger, struct oxp_view name, size_t skip,
                            struct oxp_breaker_view *out, size_t max);
+/* Those that are closed come first, in the order of their end. */
+size_t oxp_ledger_incidents(const struct oxp_ledger *ledger, struct oxp_view id, size_t skip,
+                            struct oxp_incident_view *out, size_t max);
 size_t oxp_ledger_writers(const struct oxp_ledger *ledger, struct oxp_view writer, size_t skip,
                           struct oxp_writer_view *out, size_t max);
 

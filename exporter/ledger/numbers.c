@@ -186,13 +186,13 @@ static enum oxp_status init_codes(struct oxp_numbers *numbers) {
         struct oxp_code_number *number = &numbers->codes[i];
         const struct oxp_code *code = number->code = oxp_code_at(i);
         struct oxp_view name = oxp_view_from(code->name), other_name = OXP_VIEW("other");
-        struct oxp_view labels[] = {name, oxp_view_from(code->category), oxp_view_from(code->class),
-                                    oxp_view_from(code->severity)};
-        (void)oxp_family_series(numbers->families[OXP_M_ERRORS], labels, &number->errors);
         number->create_failures = oxp_family_at(creates, code->session_create ? name : other_name);
         number->release_failures = oxp_family_at(releases, code->session_release ? name : other_name);
         number->category =
             oxp_numbers_place_or(OXP_M_RETRY_ATTEMPTS, 1, oxp_view_from(code->category), OXP_CATEGORY_UNKNOWN);
+        number->listed = strcmp(code->class, "unknown") != 0;
+        number->fatal = strcmp(code->class, "fatal") == 0;
+        number->severity = oxp_numbers_place_or(OXP_M_ERRORS, 3, oxp_view_from(code->severity), OXP_SEVERITY_MEDIUM);
         enum oxp_status status = oxp_map_set(&numbers->by_code, name, number, NULL);
         if (status != OXP_OK) {
             return status;
@@ -204,6 +204,38 @@ static enum oxp_status init_codes(struct oxp_numbers *numbers) {
 const struct oxp_code_number *oxp_numbers_code(const struct oxp_numbers *numbers, const struct oxp_code *code) {
     const struct oxp_code_number *number = oxp_map_get(&numbers->by_code, oxp_view_from(code->name));
     return number != NULL ? number : oxp_map_get(&numbers->by_code, OXP_VIEW("unknown"));
+}
+
+/* Into `cell`, unless memory ran out: then it is asked for again the next time. */
+static struct oxp_series *resolve_error(const struct oxp_numbers *numbers, const struct oxp_code *code,
+                                        struct oxp_view category, struct oxp_view severity, struct oxp_series **cell) {
+    struct oxp_view labels[] = {oxp_view_from(code->name), category, oxp_view_from(code->class), severity};
+    struct oxp_series *series = NULL;
+    enum oxp_status status = oxp_family_series(numbers->families[OXP_M_ERRORS], labels, &series);
+    if (status >= 0) {
+        *cell = series;
+    }
+    return series;
+}
+
+struct oxp_series *oxp_numbers_error(struct oxp_numbers *numbers, const struct oxp_code *code, int category,
+                                     int severity) {
+    struct oxp_code_number *number = oxp_map_get(&numbers->by_code, oxp_view_from(code->name));
+    struct oxp_series **cell;
+    if (number != NULL && number->code == code && number->listed) {
+        category = (int)number->category;
+        severity = severity >= 0 && number->fatal ? severity : (int)number->severity;
+        cell = &number->errors[severity];
+    } else {
+        unsigned own = oxp_numbers_place_or(OXP_M_ERRORS, 1, oxp_view_from(code->category), OXP_CATEGORY_UNKNOWN);
+        category = category >= 0 ? category : (int)own;
+        severity = severity >= 0 ? severity : OXP_SEVERITY_MEDIUM;
+        cell = &numbers->unlisted[category][severity];
+    }
+    return *cell != NULL
+               ? *cell
+               : resolve_error(numbers, code, oxp_view_from(oxp_numbers_text(OXP_M_ERRORS, 1, (unsigned)category)),
+                               oxp_view_from(oxp_numbers_text(OXP_M_ERRORS, 3, (unsigned)severity)), cell);
 }
 
 /* ---- All of it ---- */
@@ -239,13 +271,17 @@ enum oxp_status oxp_numbers_init(struct oxp_numbers *numbers, struct oxp_registr
     static const enum oxp_metric breaker[] = {OXP_M_BREAKER_STATE,    OXP_M_BREAKER_TRANSITIONS,  OXP_M_BREAKER_CALLS,
                                               OXP_M_BREAKER_FAILURES, OXP_M_BREAKER_OPEN_SECONDS, OXP_M_BREAKER_RESETS};
     static const enum oxp_metric model[] = {OXP_M_LLM_TOKENS};
-    static const enum oxp_metric component[] = {OXP_M_UNHANDLED};
+    static const enum oxp_metric component[] = {OXP_M_UNHANDLED, OXP_M_FALLBACKS, OXP_M_DEGRADED};
+    static const enum oxp_metric fix[] = {OXP_M_FIXES_APPLIED};
+    static const enum oxp_metric function[] = {OXP_M_FUNCTION_DURATION, OXP_M_FUNCTION_ERRORS};
     *numbers = (struct oxp_numbers){0};
     oxp_map_init(&numbers->by_code);
     open_init(&numbers->workflows, numbers->families, workflow, 6);
     open_init(&numbers->breakers, numbers->families, breaker, 6);
     open_init(&numbers->models, numbers->families, model, 1);
-    open_init(&numbers->components, numbers->families, component, 1);
+    open_init(&numbers->components, numbers->families, component, 3);
+    open_init(&numbers->fixes, numbers->families, fix, 1);
+    open_init(&numbers->functions, numbers->families, function, 2);
     enum oxp_status status = oxp_catalogue_register(registry, numbers->families);
     if (status == OXP_OK) {
         status = init_cells(numbers);
@@ -264,6 +300,8 @@ void oxp_numbers_fini(struct oxp_numbers *numbers) {
     open_fini(&numbers->breakers);
     open_fini(&numbers->models);
     open_fini(&numbers->components);
+    open_fini(&numbers->fixes);
+    open_fini(&numbers->functions);
     oxp_map_fini(&numbers->by_code);
     free(numbers->codes);
     free(numbers->storage);

@@ -18,18 +18,43 @@ enum { OXP_SESSION_UNKNOWN = 3, OXP_SESSION_STATUSES };
 enum { OXP_OK_OK, OXP_OK_FAILED };
 enum { OXP_DISCONNECT_NETWORK = 3, OXP_DISCONNECT_UNKNOWN = 5 };
 enum { OXP_RUN_FAILED = 2, OXP_RUN_STATUSES = 5 };
-enum { OXP_TASK_FAILED = 2, OXP_TASK_CANCELLED = 4, OXP_TASK_STATUSES = 6 };
+enum {
+    OXP_TASK_SUCCEEDED,
+    OXP_TASK_DEGRADED,
+    OXP_TASK_FAILED,
+    OXP_TASK_CANCELLED = 4,
+    OXP_TASK_SKIPPED,
+    OXP_TASK_STATUSES
+};
 enum { OXP_OPERATION_OTHER = 7, OXP_OPERATIONS };
 enum { OXP_OUTCOME_OK, OXP_OUTCOME_UNSUCCESSFUL, OXP_OUTCOME_ERROR, OXP_OUTCOMES };
 enum { OXP_MODEL_OPERATION_OTHER = 4, OXP_MODEL_OPERATIONS };
 enum { OXP_TOKEN_TYPES = 4 };
 enum { OXP_CACHE_OPERATION_OTHER = 3 };
 enum { OXP_UPSTREAM_OTHER = 5, OXP_UPSTREAMS };
-enum { OXP_CATEGORY_UNKNOWN = 14, OXP_CATEGORIES };
+enum { OXP_CATEGORY_SECURITY = 11, OXP_CATEGORY_UNKNOWN = 14, OXP_CATEGORIES };
+enum { OXP_SEVERITY_MEDIUM = 1, OXP_SEVERITIES = 4 };
+enum {
+    OXP_DOES_RETRY,
+    OXP_DOES_REQUEUE,
+    OXP_DOES_REPLACE = 3,
+    OXP_DOES_FALLBACK,
+    OXP_DOES_SKIP,
+    OXP_DOES_DEBUG,
+    OXP_DOES_ESCALATE,
+    OXP_DOES = 9
+};
+enum { OXP_ENDED_RECOVERED, OXP_ENDED_FAILED, OXP_ENDED_MANUAL, OXP_RECOVERY_OUTCOMES };
+enum { OXP_AUTO_FULL, OXP_AUTO_SEMI, OXP_AUTO_MANUAL, OXP_AUTOS };
+enum { OXP_ESCALATION_LEVELS = 3 };
+enum { OXP_REASON_NO_FIX, OXP_REASON_SECURITY = 3, OXP_ESCALATION_REASONS };
+enum { OXP_LIMIT_MAX_STEPS, OXP_LIMIT_LOOP = 3 };
+enum { OXP_RESTORE_CORRUPT = 2 };
+enum { OXP_TRANSACTION_COMMITTED };
+enum { OXP_DEBUGGER_FIXED, OXP_DEBUGGER_SUGGESTED };
 enum oxp_breaker_state { OXP_BREAKER_CLOSED, OXP_BREAKER_OPEN, OXP_BREAKER_HALF_OPEN, OXP_BREAKER_STATES };
 enum { OXP_BREAKER_RESULTS = 4 };
-enum { OXP_SOURCE_CLIENT };
-enum { OXP_SUPPRESS_CLEANUP };
+enum { OXP_SUPPRESS_CLEANUP, OXP_SUPPRESS_DUPLICATE };
 enum { OXP_PRIORITY_NORMAL = 1, OXP_PRIORITIES = 3 };
 enum { OXP_QUEUE_ENQUEUED, OXP_QUEUE_STARTED, OXP_QUEUE_REQUEUED, OXP_QUEUE_REJECTED, OXP_QUEUE_CANCELLED };
 
@@ -70,20 +95,27 @@ enum {
     OXP_BRK_OPEN_SECONDS,
     OXP_BRK_RESETS
 };
+/* And in a component's, and a function's. */
+enum { OXP_CMP_UNHANDLED, OXP_CMP_FALLBACKS, OXP_CMP_DEGRADED = OXP_CMP_FALLBACKS + 2 };
+enum { OXP_FUN_DURATION, OXP_FUN_ERRORS };
 
 /* A code of the taxonomy and its series. */
 struct oxp_code_number {
     const struct oxp_code *code;
-    struct oxp_series *errors, *create_failures, *release_failures;
-    unsigned category; /* place in the closed set */
+    struct oxp_series *errors[OXP_SEVERITIES]; /* NULL before its first */
+    struct oxp_series *create_failures, *release_failures;
+    unsigned category, severity; /* places in the closed sets */
+    bool listed, fatal;          /* not the row "unknown"; of that class */
 };
 
 struct oxp_numbers {
     struct oxp_family *families[OXP_METRICS];
     struct oxp_series **cells[OXP_METRICS]; /* NULL for families that are later or have an open label */
     struct oxp_series **storage;            /* owned; what cells points into */
-    struct oxp_open workflows, breakers, models, components;
-    struct oxp_code_number *codes; /* owned */
+    struct oxp_open workflows, breakers, models, components, fixes, functions;
+    struct oxp_series
+        *unlisted[OXP_CATEGORIES][OXP_SEVERITIES]; /* errors without a listed code; NULL before the first */
+    struct oxp_code_number *codes;                 /* owned */
     size_t code_count;
     struct oxp_map by_code;
 };
@@ -103,6 +135,12 @@ void oxp_numbers_choices(enum oxp_metric metric, unsigned label, char *out, size
 
 /* The value of an open label: kept, new, or "other" when the bound is reached. Never NULL. */
 struct oxp_open_value *oxp_open_get(struct oxp_open *open, struct oxp_view name);
+/* The series of an error that the classifier gave `code`, with the category and the severity (places in the closed
+ * sets) that were stated, or -1. The code settles its labels, so that the family stays within its bound whatever is
+ * stated: a stated severity is kept where the code is fatal (it pages) or is not listed, a stated category where it is
+ * not listed. */
+struct oxp_series *oxp_numbers_error(struct oxp_numbers *numbers, const struct oxp_code *code, int category,
+                                     int severity);
 /* What the classifier gave. Never NULL. */
 const struct oxp_code_number *oxp_numbers_code(const struct oxp_numbers *numbers, const struct oxp_code *code);
 

@@ -1,10 +1,11 @@
-/* Operations, captchas and checkpoints: events that count and leave nothing open (domain catalogue, section 5).
+/* Operations and captchas: events that count and leave nothing open (domain catalogue, section 5).
  *
  *  1. An operation's outcome is what it says, else ok when `ok`, else error. An operation that is not in the set is
  *     "other".
  *  2. Tokens, inference time and cache lookups count under the operation they belong to, "other" included.
  *  3. A captcha that ends counts; its time is duration_s, else since the session's captcha began.
- *  4. A checkpoint's outcome is what it says, else ok when `ok`, else failed. */
+ *  4. An operation that stopped at a limit of its agent, and is no error, counts the limit; of one that is an error its
+ *     `error` event counts it (errors.c). */
 #include "exporter/ledger/parts.h"
 
 #include <math.h>
@@ -67,6 +68,13 @@ enum oxp_status oxp_on_operation(struct oxp_ledger *ledger, struct oxp_moment *m
             return oxp_refuse(moment, OXP_FIELD_CACHE, OXP_M_CACHE_REQUESTS, 1);
         }
     }
+    int limit = -1;
+    if (oxp_event_has(event, OXP_FIELD_LIMIT)) {
+        limit = oxp_numbers_place(OXP_M_AGENT_LIMIT_HITS, 0, oxp_event_text(event, OXP_FIELD_LIMIT));
+        if (limit < 0) {
+            return oxp_refuse(moment, OXP_FIELD_LIMIT, OXP_M_AGENT_LIMIT_HITS, 0);
+        }
+    }
     unsigned place = oxp_numbers_place_or(OXP_M_OPERATION_DURATION, 0, op, OXP_OPERATION_OTHER);
     struct oxp_series *series =
         oxp_cell(&ledger->numbers, OXP_M_OPERATION_DURATION, place * OXP_OUTCOMES + (unsigned)outcome);
@@ -74,6 +82,9 @@ enum oxp_status oxp_on_operation(struct oxp_ledger *ledger, struct oxp_moment *m
         oxp_observe(ledger, moment, series, event->values[OXP_FIELD_DURATION_S].number);
     }
     count_model_use(ledger, moment, op, cache);
+    if (limit >= 0 && outcome != OXP_OUTCOME_ERROR) {
+        oxp_count_event(ledger, moment, oxp_cell(&ledger->numbers, OXP_M_AGENT_LIMIT_HITS, (size_t)limit));
+    }
     return OXP_OK;
 }
 
@@ -124,83 +135,4 @@ enum oxp_status oxp_on_captcha(struct oxp_ledger *ledger, struct oxp_moment *mom
         session->captcha_s = NAN;
     }
     return OXP_OK;
-}
-
-/* ---- Checkpoints ---- */
-
-/* The outcome's place in the closed set of `metric`, or refused. */
-static enum oxp_status checkpoint_outcome(struct oxp_moment *moment, enum oxp_metric metric, unsigned *place) {
-    const struct oxp_event *event = moment->event;
-    *place = oxp_event_flag(event, OXP_FIELD_OK, true) ? OXP_OK_OK : OXP_OK_FAILED;
-    if (!oxp_event_has(event, OXP_FIELD_OUTCOME)) {
-        return OXP_OK;
-    }
-    int found = oxp_numbers_place(metric, 0, oxp_event_text(event, OXP_FIELD_OUTCOME));
-    if (found < 0) {
-        return oxp_refuse(moment, OXP_FIELD_OUTCOME, metric, 0);
-    }
-    *place = (unsigned)found;
-    return OXP_OK;
-}
-
-static void checkpoint_saved(struct oxp_ledger *ledger, struct oxp_moment *moment, unsigned outcome) {
-    const struct oxp_event *event = moment->event;
-    struct oxp_numbers *numbers = &ledger->numbers;
-    if (oxp_event_has(event, OXP_FIELD_OVERHEAD_S)) {
-        oxp_observe(ledger, moment, oxp_cell(numbers, OXP_M_CHECKPOINT_OVERHEAD, 0),
-                    event->values[OXP_FIELD_OVERHEAD_S].number);
-    }
-    if (oxp_event_has(event, OXP_FIELD_WRITE_S)) {
-        oxp_observe(ledger, moment, oxp_cell(numbers, OXP_M_CHECKPOINT_WRITE_DURATION, 0),
-                    event->values[OXP_FIELD_WRITE_S].number);
-    }
-    if (outcome == OXP_OK_OK) {
-        oxp_gauge_set(oxp_cell(numbers, OXP_M_CHECKPOINT_LAST_SUCCESS, 0), moment->ts);
-    }
-}
-
-static enum oxp_status checkpoint_removed(struct oxp_ledger *ledger, struct oxp_moment *moment) {
-    int reason = oxp_numbers_place(OXP_M_CHECKPOINTS_REMOVED, 0, oxp_event_text(moment->event, OXP_FIELD_REASON));
-    if (reason < 0) {
-        return oxp_refuse(moment, OXP_FIELD_REASON, OXP_M_CHECKPOINTS_REMOVED, 0);
-    }
-    oxp_count_event(ledger, moment, oxp_cell(&ledger->numbers, OXP_M_CHECKPOINTS_REMOVED, (size_t)reason));
-    return OXP_OK;
-}
-
-enum oxp_status oxp_on_checkpoint(struct oxp_ledger *ledger, struct oxp_moment *moment) {
-    static const struct {
-        const char *op;
-        enum oxp_metric metric;
-    } ops[] = {
-        {"saved", OXP_M_CHECKPOINT_WRITES},
-        {"restored", OXP_M_CHECKPOINT_RESTORES},
-        {"verified", OXP_M_CHECKPOINT_VERIFICATIONS},
-    };
-    struct oxp_view op = oxp_event_text(moment->event, OXP_FIELD_OP);
-    if (oxp_view_is(op, "removed")) {
-        return checkpoint_removed(ledger, moment);
-    }
-    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
-        if (!oxp_view_is(op, ops[i].op)) {
-            continue;
-        }
-        unsigned outcome;
-        if (ops[i].metric == OXP_M_CHECKPOINT_RESTORES && !oxp_event_has(moment->event, OXP_FIELD_OUTCOME) &&
-            !oxp_event_flag(moment->event, OXP_FIELD_OK, true)) {
-            /* A restore fails in one of three ways, and `ok: false` does not say which. */
-            return oxp_refuse(moment, OXP_FIELD_OUTCOME, ops[i].metric, 0);
-        }
-        enum oxp_status status = checkpoint_outcome(moment, ops[i].metric, &outcome);
-        if (status != OXP_OK) {
-            return status;
-        }
-        oxp_count_event(ledger, moment, oxp_cell(&ledger->numbers, ops[i].metric, outcome));
-        if (ops[i].metric == OXP_M_CHECKPOINT_WRITES) {
-            checkpoint_saved(ledger, moment, outcome);
-        }
-        return OXP_OK;
-    }
-    return oxp_refuse_because(moment, OXP_REJECT_BAD_FIELD,
-                              "op: \"%.*s\" is not one of saved, restored, verified, removed", (int)op.len, op.ptr);
 }

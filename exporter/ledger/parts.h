@@ -27,12 +27,18 @@ void oxp_writers_restore(struct oxp_ledger *ledger, const struct oxp_identity *r
 void oxp_writers_forget(struct oxp_ledger *ledger, struct oxp_view key);
 /* Everything is replayed: shows who is there, and begins to wait for owners. */
 void oxp_writers_restored(struct oxp_ledger *ledger);
-/* A limit that was announced, in an event or by a capacity refusal; 0 says nothing. */
-void oxp_writers_limit(struct oxp_ledger *ledger, double sessions_limit);
-/* The options were set, or set anew: environment and configured limit. */
-void oxp_writers_configured(struct oxp_ledger *ledger);
-void oxp_writers_restore_loose(struct oxp_ledger *ledger, const struct oxp_loose *read);
 oxp_handler_fn oxp_on_started, oxp_on_heartbeat, oxp_on_stopping;
+
+/* ---- limits.c ---- */
+/* A limit that was announced, in an event or by a capacity refusal; 0 says nothing. */
+void oxp_limits_announce(struct oxp_ledger *ledger, double sessions_limit);
+/* The limits that an event announces. */
+void oxp_limits_take(struct oxp_ledger *ledger, const struct oxp_event *event);
+/* The options were set, or set anew: environment and configured limit. */
+void oxp_limits_configured(struct oxp_ledger *ledger);
+void oxp_limits_restore(struct oxp_ledger *ledger, const struct oxp_loose *read);
+/* Shows who this is in orchestrator_info, unless it is a forked worker. */
+void oxp_info_show(struct oxp_ledger *ledger, const struct oxp_identity *who);
 
 /* ---- sessions.c ---- */
 void oxp_sessions_init(struct oxp_ledger *ledger);
@@ -101,9 +107,72 @@ void oxp_breakers_restore(struct oxp_ledger *ledger, const struct oxp_breaker *r
 void oxp_breakers_forget(struct oxp_ledger *ledger, struct oxp_view name);
 oxp_handler_fn oxp_on_breaker, oxp_on_breaker_calls;
 
-/* ---- errors.c, operations.c ---- */
+/* ---- errors.c, operations.c, checkpoints.c, outcomes.c: what leaves nothing open ---- */
 oxp_handler_fn oxp_on_error;
-oxp_handler_fn oxp_on_operation, oxp_on_captcha, oxp_on_checkpoint;
+/* An error that nobody reported: the sidecar saw it, `late_s` after it happened (NaN = unknown). */
+void oxp_errors_noticed(struct oxp_ledger *ledger, const char *code, enum oxp_source source, double late_s);
+oxp_handler_fn oxp_on_operation, oxp_on_captcha;
+oxp_handler_fn oxp_on_checkpoint;
+/* Who said how many snapshots wait is lost. */
+void oxp_checkpoints_lose(struct oxp_ledger *ledger, const struct oxp_identity *owner);
+/* From the journal. */
+void oxp_checkpoints_restore(struct oxp_ledger *ledger, const struct oxp_loose *read);
+oxp_handler_fn oxp_on_transaction, oxp_on_debugger, oxp_on_stage, oxp_on_passed_on;
+
+/* ---- incidents.c ---- */
+void oxp_incidents_init(struct oxp_ledger *ledger);
+void oxp_incidents_fini(struct oxp_ledger *ledger);
+struct oxp_incident *oxp_incidents_find(const struct oxp_ledger *ledger, struct oxp_view id);
+/* Its owner is lost: what it opened waits for somebody to end it. */
+void oxp_incidents_lose(struct oxp_ledger *ledger, struct oxp_identity *owner);
+void oxp_incidents_tick(struct oxp_ledger *ledger);
+/* An error of an open task: opens its incident where the client does not say recovery itself. */
+void oxp_incidents_error(struct oxp_ledger *ledger, const struct oxp_moment *moment, const struct oxp_code *code);
+/* What is being done about a task's incident now: a place among the actions. */
+void oxp_incidents_act(struct oxp_ledger *ledger, struct oxp_view task, unsigned action);
+/* The task of a derived incident ended with this status (a place in the closed set), or nobody knows how (-1).
+ * `moment` may be NULL. */
+void oxp_incidents_task_ended(struct oxp_ledger *ledger, const struct oxp_moment *moment, struct oxp_task *task,
+                              int status);
+/* A person closed a breaker. */
+void oxp_incidents_manual_reset(struct oxp_ledger *ledger, const struct oxp_moment *moment);
+void oxp_incidents_restore(struct oxp_ledger *ledger, const struct oxp_incident *read, struct oxp_identity *owner);
+void oxp_incidents_forget(struct oxp_ledger *ledger, struct oxp_view id);
+oxp_handler_fn oxp_on_recovery;
+
+/* ---- degraded.c ---- */
+void oxp_degraded_init(struct oxp_ledger *ledger);
+void oxp_degraded_fini(struct oxp_ledger *ledger);
+void oxp_degraded_lose(struct oxp_ledger *ledger, struct oxp_identity *owner);
+void oxp_degraded_tick(struct oxp_ledger *ledger);
+void oxp_degraded_restore(struct oxp_ledger *ledger, const struct oxp_degraded *read, struct oxp_identity *owner);
+void oxp_degraded_forget(struct oxp_ledger *ledger, struct oxp_view name);
+oxp_handler_fn oxp_on_degraded;
+
+/* ---- usage.c: processes and containers ---- */
+void oxp_usage_init(struct oxp_ledger *ledger);
+void oxp_usage_tick(struct oxp_ledger *ledger);
+/* Frees what the identity said: it goes. */
+void oxp_usage_drop(struct oxp_ledger *ledger, struct oxp_identity *identity);
+/* Takes the fields of a `resource` or `queue` event that are of one process. OXP_ERR_NOMEM. */
+enum oxp_status oxp_usage_take(struct oxp_ledger *ledger, const struct oxp_moment *moment);
+oxp_handler_fn oxp_on_resource;
+
+/* ---- app.c ---- */
+void oxp_apps_fini(struct oxp_ledger *ledger);
+oxp_handler_fn oxp_on_metric;
+
+/* ---- provider.c ---- */
+void oxp_provider_state_fini(struct oxp_ledger *ledger);
+/* The session's end as the provider tells it. */
+void oxp_sessions_found_ended(struct oxp_ledger *ledger, struct oxp_session *session,
+                              const struct oxp_provider_session *told);
+/* What the provider says of an open session or orphan: what we did not know is taken over. */
+void oxp_sessions_told(struct oxp_ledger *ledger, struct oxp_session *session, const struct oxp_provider_session *told);
+/* An orphan is being released; false when it is not one. */
+bool oxp_sessions_releasing(struct oxp_ledger *ledger, struct oxp_view id);
+/* True when nobody who is there owns it. */
+bool oxp_sessions_unowned(const struct oxp_ledger *ledger, const struct oxp_session *session);
 
 /* ---- persist.c: records of the journal. Each does nothing without a journal, or while one is replayed ---- */
 void oxp_persist_identity(struct oxp_ledger *ledger, const struct oxp_identity *identity);
@@ -112,13 +181,16 @@ void oxp_persist_pending(struct oxp_ledger *ledger, const struct oxp_pending *pe
 void oxp_persist_task(struct oxp_ledger *ledger, const struct oxp_task *task);
 void oxp_persist_run(struct oxp_ledger *ledger, const struct oxp_run *run);
 void oxp_persist_breaker(struct oxp_ledger *ledger, const struct oxp_breaker *breaker);
+void oxp_persist_incident(struct oxp_ledger *ledger, const struct oxp_incident *incident);
+void oxp_persist_degraded(struct oxp_ledger *ledger, const struct oxp_degraded *degraded);
 void oxp_persist_queue(struct oxp_ledger *ledger);
 /* The values of nobody, when they are not what the journal has. */
 void oxp_persist_loose(struct oxp_ledger *ledger);
 /* The journal is open; `again` when there was something in it: then the start itself is a record, so that an end mark
  * before it no longer says that all is known. */
 void oxp_persist_start(struct oxp_ledger *ledger, bool again);
-/* Something left: `kind` is 'i', 's', 'p', 't', 'r' or 'b'; `how` says how a session, task or run is remembered. */
+/* Something left: `kind` is 'i', 's', 'p', 't', 'r', 'b', 'n' or 'd'; `how` says how a session, task, run or
+ * incident is remembered. */
 void oxp_persist_gone(struct oxp_ledger *ledger, char kind, struct oxp_view key, enum oxp_closed_how how);
 /* Rewrites the journal when it has grown or is failing. */
 void oxp_persist_tick(struct oxp_ledger *ledger);

@@ -128,15 +128,28 @@ void oxp_persist_breaker(struct oxp_ledger *ledger, const struct oxp_breaker *br
     persist(ledger, 'B', oxp_record_breaker, breaker, breaker->owner);
 }
 
+void oxp_persist_incident(struct oxp_ledger *ledger, const struct oxp_incident *incident) {
+    persist(ledger, 'N', oxp_record_incident, incident, incident->owner);
+}
+
+void oxp_persist_degraded(struct oxp_ledger *ledger, const struct oxp_degraded *degraded) {
+    persist(ledger, 'D', oxp_record_degraded, degraded, degraded->owner);
+}
+
 void oxp_persist_queue(struct oxp_ledger *ledger) {
     persist(ledger, 'Q', oxp_record_queue, &ledger->queue, ledger->queue.source);
 }
 
-/* The last good checkpoint is where its handler puts it: in its gauge. */
+static double gauge(const struct oxp_ledger *ledger, enum oxp_metric metric) {
+    return oxp_series_value(oxp_cell(&ledger->numbers, metric, 0), ledger->wall_s);
+}
+
+/* What is known of checkpoints is where their handler puts it: in its gauges. */
 static struct oxp_loose loose_now(const struct oxp_ledger *ledger) {
-    const struct oxp_series *gauge = oxp_cell(&ledger->numbers, OXP_M_CHECKPOINT_LAST_SUCCESS, 0);
     struct oxp_loose loose = ledger->loose;
-    loose.checkpoint_s = oxp_series_value(gauge, ledger->wall_s);
+    loose.checkpoint_s = gauge(ledger, OXP_M_CHECKPOINT_LAST_SUCCESS);
+    loose.stored = gauge(ledger, OXP_M_CHECKPOINTS_STORED);
+    loose.stored_bytes = gauge(ledger, OXP_M_CHECKPOINT_BYTES);
     loose.last_event_s = ledger->last_event_s;
     return loose;
 }
@@ -145,7 +158,8 @@ static struct oxp_loose loose_now(const struct oxp_ledger *ledger) {
 static bool same_loose(const struct oxp_loose *a, const struct oxp_loose *b) {
     return a->limit_announced == b->limit_announced && a->limit_configured == b->limit_configured &&
            a->create_limit == b->create_limit && a->checkpoint_s == b->checkpoint_s &&
-           a->limit_is_configured == b->limit_is_configured;
+           a->limit_is_configured == b->limit_is_configured && a->stored == b->stored &&
+           a->stored_bytes == b->stored_bytes;
 }
 
 void oxp_persist_loose(struct oxp_ledger *ledger) {
@@ -257,6 +271,14 @@ static enum oxp_status dump_all(void *ctx, oxp_journal_put_fn *put_fn, void *put
         dump_one(&dump, 'B', oxp_record_breaker, breaker, breaker->owner);
     }
     dump_maps(&dump, ledger);
+    OXP_LIST_EACH(&ledger->open_incidents, link) { /* behind the tasks: some are theirs */
+        const struct oxp_incident *incident = OXP_AROUND(link, struct oxp_incident, all);
+        dump_one(&dump, 'N', oxp_record_incident, incident, incident->owner);
+    }
+    OXP_LIST_EACH(&ledger->all_degraded, link) {
+        const struct oxp_degraded *degraded = OXP_AROUND(link, struct oxp_degraded, all);
+        dump_one(&dump, 'D', oxp_record_degraded, degraded, degraded->owner);
+    }
     dump_one(&dump, 'Q', oxp_record_queue, &ledger->queue, ledger->queue.source);
     struct oxp_loose loose = loose_now(ledger);
     dump_one(&dump, 'L', oxp_record_loose, &loose, NULL);

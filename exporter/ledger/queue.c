@@ -4,7 +4,8 @@
  *  2. A snapshot overrides that: from then on the length is what the snapshot said plus what task events add and take
  *     since. A priority that a snapshot leaves out, while it names another, is empty.
  *  3. A start of a task that we did not know as queued takes one of those that only the snapshot knew.
- *  4. What a snapshot said goes with its sender. */
+ *  4. What a snapshot said goes with its sender.
+ *  5. Workers are gauges of their process (usage.c). The share of a quota is of the account: the last word stands. */
 #include "exporter/ledger/parts.h"
 
 #include <math.h>
@@ -79,6 +80,21 @@ void oxp_queue_lose(struct oxp_ledger *ledger, const struct oxp_identity *source
     }
 }
 
+/* Rule 5. OXP_IGNORED when there are none. */
+static enum oxp_status take_others(struct oxp_ledger *ledger, const struct oxp_moment *moment) {
+    static const enum oxp_field quotas[] = {OXP_FIELD_QUOTA_SESSIONS,     OXP_FIELD_QUOTA_CREATE_RATE,
+                                            OXP_FIELD_QUOTA_BROWSER_TIME, OXP_FIELD_QUOTA_PROXY,
+                                            OXP_FIELD_QUOTA_TOKENS,       OXP_FIELD_QUOTA_DISK};
+    enum oxp_status status = oxp_usage_take(ledger, moment);
+    for (size_t i = 0; i < sizeof quotas / sizeof *quotas; i++) {
+        if (oxp_event_has(moment->event, quotas[i])) {
+            oxp_gauge_set(oxp_cell(&ledger->numbers, OXP_M_QUOTA_USED, i), moment->event->values[quotas[i]].number);
+            status = status == OXP_IGNORED ? OXP_OK : status;
+        }
+    }
+    return status;
+}
+
 enum oxp_status oxp_on_queue(struct oxp_ledger *ledger, struct oxp_moment *moment) {
     static const struct {
         enum oxp_field length, oldest;
@@ -92,8 +108,13 @@ enum oxp_status oxp_on_queue(struct oxp_ledger *ledger, struct oxp_moment *momen
     for (unsigned i = 0; i < OXP_PRIORITIES; i++) {
         any = any || oxp_event_has(moment->event, fields[i].length);
     }
-    if (!any) {
-        return oxp_refuse_because(moment, OXP_REJECT_BAD_FIELD, "queue: none of low, normal, high has a length");
+    enum oxp_status others = take_others(ledger, moment);
+    if (!any && others == OXP_IGNORED) {
+        return oxp_refuse_because(moment, OXP_REJECT_BAD_FIELD,
+                                  "queue: none of low, normal, high has a length, nor are there workers or a quota");
+    }
+    if (!any || others < 0) {
+        return others;
     }
     for (unsigned i = 0; i < OXP_PRIORITIES; i++) {
         long length = (long)fmin(oxp_event_number(moment->event, fields[i].length, 0), 1e9);

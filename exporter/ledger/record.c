@@ -23,6 +23,7 @@ const struct oxp_record_field oxp_record_identity[] = {
     N(20, OXP_SHAPE_WHOLE1, oxp_identity, alive),
     N(21, OXP_SHAPE_WHOLE1, oxp_identity, announced),
     N(22, OXP_SHAPE_WHOLE8, oxp_identity, last_seq),
+    N(23, OXP_SHAPE_WHOLE1, oxp_identity, recovers),
     {0},
 };
 const struct oxp_record_field oxp_record_session[] = {
@@ -91,5 +92,33 @@ const struct oxp_record_field oxp_record_loose[] = {
     N(13, OXP_SHAPE_DOUBLE, oxp_loose, checkpoint_s),
     N(14, OXP_SHAPE_DOUBLE, oxp_loose, last_event_s),
     N(15, OXP_SHAPE_WHOLE1, oxp_loose, limit_is_configured),
+    N(16, OXP_SHAPE_DOUBLE, oxp_loose, stored),
+    N(17, OXP_SHAPE_DOUBLE, oxp_loose, stored_bytes),
+    {0},
+};
+const struct oxp_record_field oxp_record_incident[] = {
+    T(10, oxp_incident, id),
+    T(11, oxp_incident, code),
+    T(12, oxp_incident, category),
+    T(13, oxp_incident, component),
+    T(14, oxp_incident, task),
+    T(15, oxp_incident, session),
+    T(16, oxp_incident, workflow),
+    T(17, oxp_incident, trace_id),
+    T(18, oxp_incident, writer),
+    T(19, oxp_incident, boot),
+    T(20, oxp_incident, reason),
+    N(21, OXP_SHAPE_WHOLE4, oxp_incident, severity),
+    N(22, OXP_SHAPE_WHOLE4, oxp_incident, action),
+    N(23, OXP_SHAPE_WHOLE4, oxp_incident, automation),
+    N(24, OXP_SHAPE_WHOLE4, oxp_incident, levels),
+    N(25, OXP_SHAPE_DOUBLE, oxp_incident, opened_s),
+    N(26, OXP_SHAPE_DOUBLE, oxp_incident, last_s),
+    N(27, OXP_SHAPE_WHOLE1, oxp_incident, derived),
+    {0},
+};
+const struct oxp_record_field oxp_record_degraded[] = {
+    T(10, oxp_degraded, name),
+    N(11, OXP_SHAPE_DOUBLE, oxp_degraded, since_s),
     {0},
 };

@@ -54,5 +54,7 @@ extern const struct oxp_record_field oxp_record_run[];
 extern const struct oxp_record_field oxp_record_breaker[];
 extern const struct oxp_record_field oxp_record_queue[];
 extern const struct oxp_record_field oxp_record_loose[];
+extern const struct oxp_record_field oxp_record_incident[];
+extern const struct oxp_record_field oxp_record_degraded[];
 
 #endif

@@ -93,7 +93,7 @@ static void read_identity(struct oxp_ledger *ledger, struct oxp_view rest) {
     struct oxp_identity read = {.gone_s = NAN};
     (void)read_fields(rest, oxp_record_identity, &read);
     if (read.boot[0] != '\0' && is_flag(&read.stopping) && is_flag(&read.dead) && is_flag(&read.alive) &&
-        is_flag(&read.announced)) {
+        is_flag(&read.announced) && is_flag(&read.recovers)) {
         oxp_writers_restore(ledger, &read);
     }
 }
@@ -151,12 +151,32 @@ static bool is_amount(double value) {
     return value >= 0 && isfinite(value);
 }
 
+static void read_incident(struct oxp_ledger *ledger, struct oxp_view rest) {
+    struct oxp_incident read = {.opened_s = NAN};
+    struct oxp_view owner = read_fields(rest, oxp_record_incident, &read);
+    read.id_len = strlen(read.id);
+    if (read.id_len != 0 && read.severity < OXP_SEVERITIES && read.action < OXP_DOES && read.automation < OXP_AUTOS &&
+        read.levels < 1u << OXP_ESCALATION_LEVELS && is_flag(&read.derived)) {
+        oxp_incidents_restore(ledger, &read, owner_of(ledger, owner));
+    }
+}
+
+static void read_degraded(struct oxp_ledger *ledger, struct oxp_view rest) {
+    struct oxp_degraded read = {.since_s = NAN};
+    struct oxp_view owner = read_fields(rest, oxp_record_degraded, &read);
+    read.name_len = strlen(read.name);
+    if (read.name_len != 0) {
+        oxp_degraded_restore(ledger, &read, owner_of(ledger, owner));
+    }
+}
+
 static void read_loose(struct oxp_ledger *ledger, struct oxp_view rest) {
     struct oxp_loose read = {.limit_announced = 0};
     (void)read_fields(rest, oxp_record_loose, &read);
     if (is_amount(read.limit_announced) && is_amount(read.limit_configured) && is_amount(read.create_limit) &&
-        is_amount(read.checkpoint_s) && is_amount(read.last_event_s) && is_flag(&read.limit_is_configured)) {
-        oxp_writers_restore_loose(ledger, &read);
+        is_amount(read.checkpoint_s) && is_amount(read.last_event_s) && is_amount(read.stored) &&
+        is_amount(read.stored_bytes) && is_flag(&read.limit_is_configured)) {
+        oxp_limits_restore(ledger, &read);
     }
 }
 
@@ -218,8 +238,9 @@ static void read_gone(struct oxp_ledger *ledger, struct oxp_view rest) {
     static const struct {
         char kind;
         void (*forget)(struct oxp_ledger *ledger, struct oxp_view key);
-    } parts[] = {{'i', oxp_writers_forget}, {'s', oxp_sessions_forget}, {'p', oxp_sessions_forget_pending},
-                 {'t', oxp_tasks_forget},   {'r', oxp_runs_forget},     {'b', oxp_breakers_forget}};
+    } parts[] = {{'i', oxp_writers_forget},   {'s', oxp_sessions_forget}, {'p', oxp_sessions_forget_pending},
+                 {'t', oxp_tasks_forget},     {'r', oxp_runs_forget},     {'b', oxp_breakers_forget},
+                 {'n', oxp_incidents_forget}, {'d', oxp_degraded_forget}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (parts[i].kind == kind && key.len != 0) {
             parts[i].forget(ledger, key);
@@ -231,8 +252,9 @@ static enum oxp_status replay(void *ctx, struct oxp_view record) {
     static const struct {
         char kind;
         void (*read)(struct oxp_ledger *ledger, struct oxp_view rest);
-    } kinds[] = {{'I', read_identity}, {'S', read_session}, {'P', read_pending}, {'T', read_task}, {'R', read_run},
-                 {'B', read_breaker},  {'Q', read_queue},   {'C', read_closed},  {'x', read_gone}, {'L', read_loose}};
+    } kinds[] = {{'I', read_identity}, {'S', read_session}, {'P', read_pending},  {'T', read_task},
+                 {'R', read_run},      {'B', read_breaker}, {'Q', read_queue},    {'C', read_closed},
+                 {'x', read_gone},     {'L', read_loose},   {'N', read_incident}, {'D', read_degraded}};
     struct oxp_ledger *ledger = ctx;
     ledger->ended_well = record.len >= 2 && record.ptr[0] == OXP_RECORD_VERSION && record.ptr[1] == 'E';
     if (record.len < 2 || record.ptr[0] != OXP_RECORD_VERSION) {

@@ -119,8 +119,10 @@ enum oxp_status oxp_on_retry(struct oxp_ledger *ledger, struct oxp_moment *momen
         status = retry_ended(ledger, moment, upstream);
     } else if (deferral >= 0) {
         oxp_count_event(ledger, moment, oxp_cell(&ledger->numbers, OXP_M_RETRY_DEFERRED, (size_t)deferral));
+        oxp_incidents_act(ledger, what, OXP_DOES_REQUEUE);
     } else {
         unsigned category = category_of(ledger, event);
+        oxp_incidents_act(ledger, what, OXP_DOES_RETRY);
         oxp_count_event(ledger, moment,
                         oxp_cell(&ledger->numbers, OXP_M_RETRY_ATTEMPTS, upstream * OXP_CATEGORIES + category));
         if (oxp_event_has(event, OXP_FIELD_DELAY_S)) {

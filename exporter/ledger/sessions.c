@@ -16,229 +16,10 @@
  * open again without being counted, and its late end is ignored.
  *  8. Past max_sessions the oldest orphan goes first, then the one without an owner that was idle longest, then the
  *     oldest of all. What went so is forgotten, not counted. */
-#include "exporter/ledger/parts.h"
+#include "exporter/ledger/session_books.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-#define DEFAULT_TIMEOUT_S 21600.0
-#define AFTER_DISCONNECT_S 60.0
-#define BILLED_LEAST_S 60.0
-
-static struct oxp_view id_of(const struct oxp_session *session) {
-    return oxp_view_of(session->id, session->id_len);
-}
-
-static uint64_t hash_of(const struct oxp_ledger *ledger, struct oxp_view id) {
-    return oxp_closed_hash(&ledger->closed, 's', id);
-}
-
-void oxp_sessions_init(struct oxp_ledger *ledger) {
-    oxp_map_init(&ledger->sessions_by_id);
-    oxp_map_init(&ledger->pendings_by_key);
-    oxp_list_init(&ledger->all_sessions);
-    oxp_list_init(&ledger->orphans);
-}
-
-void oxp_sessions_fini(struct oxp_ledger *ledger) {
-    OXP_LIST_EACH(&ledger->all_sessions, link) {
-        free(OXP_AROUND(link, struct oxp_session, all));
-    }
-    struct oxp_pending *pending;
-    for (size_t i = 0; (pending = oxp_map_next(&ledger->pendings_by_key, &i)) != NULL;) {
-        free(pending);
-    }
-    oxp_map_fini(&ledger->sessions_by_id);
-    oxp_map_fini(&ledger->pendings_by_key);
-    oxp_heap_fini(&ledger->oldest);
-    oxp_heap_fini(&ledger->expiry);
-}
-
-struct oxp_session *oxp_sessions_find(const struct oxp_ledger *ledger, struct oxp_view id) {
-    return id.len == 0 ? NULL : oxp_map_get(&ledger->sessions_by_id, id);
-}
-
-/* ---- Gauges ---- */
-
-static void count_state(struct oxp_ledger *ledger, enum oxp_session_state state, int by) {
-    ledger->state_counts[state] += (size_t)by;
-    oxp_gauge_set(oxp_cell(&ledger->numbers, OXP_M_SESSIONS_ACTIVE, state), (double)ledger->state_counts[state]);
-}
-
-static void count_orphans(struct oxp_ledger *ledger, int by) {
-    ledger->orphan_count += (size_t)by;
-    oxp_gauge_set(oxp_cell(&ledger->numbers, OXP_M_SESSIONS_ORPHANED, 0), (double)ledger->orphan_count);
-}
-
-static void show_oldest(struct oxp_ledger *ledger) {
-    const struct oxp_heap_node *least = oxp_heap_least(&ledger->oldest);
-    oxp_gauge_set(oxp_cell(&ledger->numbers, OXP_M_SESSION_OLDEST_AGE, 0), least == NULL ? 0 : least->key);
-}
-
-static void set_state(struct oxp_ledger *ledger, struct oxp_session *session, enum oxp_session_state state) {
-    if (!session->orphaned && session->state != state) {
-        count_state(ledger, session->state, -1);
-        count_state(ledger, state, 1);
-    }
-    session->state = state;
-}
-
-/* ---- In and out ---- */
-
-/* Takes a session that is linked nowhere into the books, open and not orphaned. Room in the heaps is reserved here. */
-static enum oxp_status link_in(struct oxp_ledger *ledger, struct oxp_session *session) {
-    if (oxp_heap_reserve(&ledger->oldest) != OXP_OK || oxp_heap_reserve(&ledger->expiry) != OXP_OK ||
-        oxp_map_set(&ledger->sessions_by_id, id_of(session), session, NULL) != OXP_OK) {
-        return OXP_ERR_NOMEM;
-    }
-    oxp_list_push(&ledger->all_sessions, &session->all);
-    oxp_list_push(&session->owner->sessions, &session->owned);
-    oxp_heap_put(&ledger->oldest, &session->oldest, session->started_s);
-    session->orphaned = false;
-    count_state(ledger, session->state, 1);
-    show_oldest(ledger);
-    return OXP_OK;
-}
-
-static void forget(struct oxp_ledger *ledger, struct oxp_session *session) {
-    oxp_map_remove(&ledger->sessions_by_id, id_of(session));
-    oxp_list_take(&session->all);
-    oxp_list_take(&session->owned);
-    oxp_heap_take(&ledger->oldest, &session->oldest);
-    oxp_heap_take(&ledger->expiry, &session->expiry);
-    if (session->orphaned) {
-        session->owner->refs--;
-        count_orphans(ledger, -1);
-    } else {
-        count_state(ledger, session->state, -1);
-    }
-    show_oldest(ledger);
-    free(session);
-}
-
-void oxp_sessions_forget(struct oxp_ledger *ledger, struct oxp_view id) {
-    struct oxp_session *session = oxp_sessions_find(ledger, id);
-    if (session != NULL) {
-        forget(ledger, session);
-    }
-}
-
-/* When the provider will have ended an orphan, unix seconds (rule 7). */
-static double end_of(const struct oxp_session *session) {
-    double end = session->started_s + (isnan(session->timeout_s) ? DEFAULT_TIMEOUT_S : session->timeout_s);
-    if (session->keep_alive == 0 && !isnan(session->disconnected_s)) {
-        end = fmin(end, session->disconnected_s + AFTER_DISCONNECT_S);
-    }
-    return end;
-}
-
-static void make_orphan(struct oxp_ledger *ledger, struct oxp_session *session) {
-    if (session->orphaned) {
-        return;
-    }
-    if (isnan(session->disconnected_s)) {
-        session->disconnected_s = session->owner->gone_s; /* NaN for what nobody owned: it may still be in use */
-    }
-    session->orphaned = true;
-    session->owner->refs++;
-    oxp_list_push(&ledger->orphans, &session->owned);
-    count_state(ledger, session->state, -1);
-    count_orphans(ledger, 1);
-    double left = end_of(session) - ledger->wall_s;
-    oxp_heap_take(&ledger->expiry, &session->expiry);
-    oxp_heap_put(&ledger->expiry, &session->expiry, ledger->mono_s + fmax(left, 0));
-}
-
-/* Gives an open or orphaned session to `owner`. */
-static void give(struct oxp_ledger *ledger, struct oxp_session *session, struct oxp_identity *owner) {
-    if (session->orphaned) {
-        session->owner->refs--;
-        session->orphaned = false;
-        oxp_heap_take(&ledger->expiry, &session->expiry);
-        count_orphans(ledger, -1);
-        count_state(ledger, session->state, 1);
-        session->disconnected_s = NAN;
-    }
-    session->owner = owner;
-    oxp_list_push(&owner->sessions, &session->owned);
-}
-
-/* ---- Losing (rule 5) ---- */
-
-static void forget_pending(struct oxp_ledger *ledger, struct oxp_pending *pending) {
-    oxp_map_remove(&ledger->pendings_by_key, oxp_view_of(pending->key, pending->key_len));
-    oxp_list_take(&pending->owned);
-    count_state(ledger, OXP_SESSION_PENDING, -1);
-    free(pending);
-}
-
-void oxp_sessions_forget_pending(struct oxp_ledger *ledger, struct oxp_view key) {
-    struct oxp_pending *pending = oxp_map_get(&ledger->pendings_by_key, key);
-    if (pending != NULL) {
-        forget_pending(ledger, pending);
-    }
-}
-
-void oxp_sessions_lose(struct oxp_ledger *ledger, struct oxp_identity *owner) {
-    OXP_LIST_EACH(&owner->sessions, link) {
-        make_orphan(ledger, OXP_AROUND(link, struct oxp_session, owned));
-    }
-    OXP_LIST_EACH(&owner->pendings, link) {
-        forget_pending(ledger, OXP_AROUND(link, struct oxp_pending, owned));
-    }
-}
-
-/* What an end counts, whoever tells of it (rules 3, 4, 7). `duration_s` is NaN when nobody knows. */
-static void count_end(struct oxp_ledger *ledger, struct oxp_moment *moment, unsigned status, double duration_s) {
-    struct oxp_series *ended = oxp_cell(&ledger->numbers, OXP_M_SESSIONS_ENDED, status);
-    oxp_count(ended, 1);
-    if (moment != NULL) {
-        oxp_exemplar(ledger, moment, ended, 1);
-    }
-    if (isnan(duration_s)) {
-        return;
-    }
-    struct oxp_series *duration = oxp_cell(&ledger->numbers, OXP_M_SESSION_DURATION, status);
-    oxp_histogram_observe(duration, duration_s);
-    if (moment != NULL) {
-        oxp_exemplar(ledger, moment, duration, duration_s);
-    }
-    oxp_series_count(oxp_cell(&ledger->numbers, OXP_M_SESSION_BILLED, 0), fmax(duration_s, BILLED_LEAST_S));
-}
-
-static void write_off(struct oxp_ledger *ledger, struct oxp_session *session) {
-    double duration = fmax(end_of(session) - session->started_s, 0);
-    const char *pairs[] = {"session", session->id, "writer", session->owner->writer, NULL};
-    oxp_note(ledger, OXP_NOTE_WARNING, "orphaned session written off: its time is over", pairs);
-    oxp_persist_gone(ledger, 's', id_of(session), OXP_CLOSED_WRITTEN_OFF);
-    oxp_closed_put(&ledger->closed, hash_of(ledger, id_of(session)), OXP_CLOSED_WRITTEN_OFF);
-    count_end(ledger, NULL, OXP_SESSION_UNKNOWN, duration);
-    forget(ledger, session);
-}
-
-void oxp_sessions_tick(struct oxp_ledger *ledger) {
-    struct oxp_heap_node *least;
-    while ((least = oxp_heap_least(&ledger->expiry)) != NULL && least->key <= ledger->mono_s) {
-        write_off(ledger, OXP_AROUND(least, struct oxp_session, expiry));
-    }
-    double idle_since = ledger->patience_s - ledger->options.idle_limit_s;
-    OXP_LIST_EACH(&ledger->nobody.sessions, link) {
-        struct oxp_session *session = OXP_AROUND(link, struct oxp_session, owned);
-        if (session->touched > idle_since) {
-            break;
-        }
-        make_orphan(ledger, session);
-        oxp_persist_session(ledger, session);
-    }
-    OXP_LIST_EACH(&ledger->nobody.pendings, link) {
-        struct oxp_pending *pending = OXP_AROUND(link, struct oxp_pending, owned);
-        if (pending->touched > idle_since) {
-            break;
-        }
-        oxp_persist_gone(ledger, 'p', oxp_view_of(pending->key, pending->key_len), OXP_CLOSED_NOT);
-        forget_pending(ledger, pending);
-    }
-}
 
 /* ---- Being seen ---- */
 
@@ -276,7 +57,7 @@ static bool adopt(struct oxp_ledger *ledger, const struct oxp_moment *moment, st
                 (session->owner == &ledger->nobody || (resumed && session->owner->connections == 0));
     }
     if (takes) {
-        give(ledger, session, moment->owner);
+        oxp_session_give(ledger, session, moment->owner);
     }
     return takes;
 }
@@ -309,15 +90,6 @@ static struct oxp_pending *pending_of(struct oxp_ledger *ledger, const struct ox
     return oxp_map_get(&ledger->pendings_by_key, oxp_view_of(key, *key_len));
 }
 
-static enum oxp_status link_pending(struct oxp_ledger *ledger, struct oxp_pending *pending) {
-    if (oxp_map_set(&ledger->pendings_by_key, oxp_view_of(pending->key, pending->key_len), pending, NULL) != OXP_OK) {
-        return OXP_ERR_NOMEM;
-    }
-    oxp_list_push(&pending->owner->pendings, &pending->owned);
-    count_state(ledger, OXP_SESSION_PENDING, 1);
-    return OXP_OK;
-}
-
 enum oxp_status oxp_on_session_creating(struct oxp_ledger *ledger, struct oxp_moment *moment) {
     char key[OXP_PAIR_SIZE];
     size_t key_len;
@@ -338,7 +110,7 @@ enum oxp_status oxp_on_session_creating(struct oxp_ledger *ledger, struct oxp_mo
     pending->since_s = oxp_event_number(moment->event, OXP_FIELD_STARTED_AT, moment->ts);
     pending->touched = ledger->patience_s;
     oxp_persist_pending(ledger, pending);
-    enum oxp_status status = link_pending(ledger, pending);
+    enum oxp_status status = oxp_pending_link(ledger, pending);
     if (status != OXP_OK) {
         free(pending);
     }
@@ -358,7 +130,7 @@ static double resolve_pending(struct oxp_ledger *ledger, const struct oxp_moment
     }
     double since_s = pending->since_s;
     oxp_persist_gone(ledger, 'p', oxp_view_of(key, key_len), OXP_CLOSED_NOT);
-    forget_pending(ledger, pending);
+    oxp_pending_drop(ledger, pending);
     return since_s;
 }
 
@@ -367,38 +139,6 @@ double oxp_sessions_create_failed(struct oxp_ledger *ledger, const struct oxp_mo
 }
 
 /* ---- Starting (rule 2) ---- */
-
-/* Rule 8. */
-static void make_room(struct oxp_ledger *ledger) {
-    if (ledger->sessions_by_id.count < ledger->options.max_sessions) {
-        return;
-    }
-    struct oxp_session *victim = OXP_AROUND(ledger->all_sessions.next, struct oxp_session, all);
-    if (!oxp_list_is_empty(&ledger->orphans)) {
-        victim = OXP_AROUND(ledger->orphans.next, struct oxp_session, owned);
-    } else if (!oxp_list_is_empty(&ledger->nobody.sessions)) {
-        victim = OXP_AROUND(ledger->nobody.sessions.next, struct oxp_session, owned);
-    }
-    const char *pairs[] = {"session", victim->id, NULL};
-    oxp_note(ledger, OXP_NOTE_WARNING, "too many open sessions: one is forgotten", pairs);
-    oxp_persist_gone(ledger, 's', id_of(victim), OXP_CLOSED_NOT);
-    forget(ledger, victim);
-}
-
-static struct oxp_session *new_session(struct oxp_identity *owner, struct oxp_view id) {
-    struct oxp_session *session = calloc(1, sizeof *session);
-    if (session == NULL) {
-        return NULL;
-    }
-    oxp_list_init(&session->owned);
-    oxp_list_init(&session->all);
-    session->id_len = oxp_keep(session->id, sizeof session->id, id);
-    session->owner = owner;
-    session->state = OXP_SESSION_RUNNING;
-    session->keep_alive = -1;
-    session->timeout_s = session->disconnected_s = session->captcha_s = NAN;
-    return session;
-}
 
 /* What a session.started says about the session itself. */
 static void describe(struct oxp_session *session, const struct oxp_moment *moment) {
@@ -433,8 +173,8 @@ static void count_start(struct oxp_ledger *ledger, struct oxp_moment *moment, co
 
 static enum oxp_status open_session(struct oxp_ledger *ledger, struct oxp_moment *moment, bool counts) {
     const struct oxp_event *event = moment->event;
-    make_room(ledger);
-    struct oxp_session *session = new_session(moment->owner, oxp_event_text(event, OXP_FIELD_SESSION));
+    oxp_sessions_make_room(ledger);
+    struct oxp_session *session = oxp_session_new(moment->owner, oxp_event_text(event, OXP_FIELD_SESSION));
     if (session == NULL) {
         return OXP_ERR_NOMEM;
     }
@@ -445,13 +185,13 @@ static enum oxp_status open_session(struct oxp_ledger *ledger, struct oxp_moment
     session->touched = ledger->patience_s;
     oxp_keep(session->trace_id, sizeof session->trace_id, oxp_event_text(event, OXP_FIELD_TRACE_ID));
     oxp_persist_session(ledger, session);
-    enum oxp_status status = link_in(ledger, session);
+    enum oxp_status status = oxp_session_link(ledger, session);
     if (status != OXP_OK) {
-        oxp_persist_gone(ledger, 's', id_of(session), OXP_CLOSED_NOT);
+        oxp_persist_gone(ledger, 's', oxp_session_id(session), OXP_CLOSED_NOT);
         free(session);
         return status;
     }
-    oxp_closed_remove(&ledger->closed, hash_of(ledger, id_of(session)));
+    oxp_closed_remove(&ledger->closed, oxp_session_hash(ledger, oxp_session_id(session)));
     double since_s = resolve_pending(ledger, moment);
     if (counts) {
         count_start(ledger, moment, session, since_s);
@@ -461,12 +201,12 @@ static enum oxp_status open_session(struct oxp_ledger *ledger, struct oxp_moment
 
 enum oxp_status oxp_on_session_started(struct oxp_ledger *ledger, struct oxp_moment *moment) {
     const struct oxp_event *event = moment->event;
-    oxp_writers_limit(ledger, oxp_event_number(event, OXP_FIELD_SESSIONS_LIMIT, 0));
+    oxp_limits_announce(ledger, oxp_event_number(event, OXP_FIELD_SESSIONS_LIMIT, 0));
     struct oxp_session *session = oxp_sessions_find(ledger, oxp_event_text(event, OXP_FIELD_SESSION));
     bool resumed = oxp_event_flag(event, OXP_FIELD_RESUMED, false);
     if (session == NULL) {
         enum oxp_closed_how how =
-            oxp_closed_find(&ledger->closed, hash_of(ledger, event->values[OXP_FIELD_SESSION].text));
+            oxp_closed_find(&ledger->closed, oxp_session_hash(ledger, event->values[OXP_FIELD_SESSION].text));
         if (how == OXP_CLOSED_ENDED) {
             return OXP_IGNORED;
         }
@@ -475,7 +215,7 @@ enum oxp_status oxp_on_session_started(struct oxp_ledger *ledger, struct oxp_mom
     if (resumed) {
         moment->ts = fmax(moment->ts, session->last_s);
         describe(session, moment);
-        set_state(ledger, session, says_releasing(event) ? OXP_SESSION_RELEASING : OXP_SESSION_RUNNING);
+        oxp_session_set_state(ledger, session, says_releasing(event) ? OXP_SESSION_RELEASING : OXP_SESSION_RUNNING);
     }
     (void)resolve_pending(ledger, moment);
     bool adopted = adopt(ledger, moment, session);
@@ -533,6 +273,7 @@ enum oxp_status oxp_on_session_replaced(struct oxp_ledger *ledger, struct oxp_mo
     }
     session->must_restore = true;
     oxp_persist_session(ledger, session);
+    oxp_incidents_act(ledger, oxp_event_text(moment->event, OXP_FIELD_TASK), OXP_DOES_REPLACE);
     return OXP_OK;
 }
 
@@ -541,7 +282,7 @@ enum oxp_status oxp_on_session_releasing(struct oxp_ledger *ledger, struct oxp_m
     if (session == NULL || session->state == OXP_SESSION_RELEASING) {
         return OXP_IGNORED;
     }
-    set_state(ledger, session, OXP_SESSION_RELEASING);
+    oxp_session_set_state(ledger, session, OXP_SESSION_RELEASING);
     oxp_persist_session(ledger, session);
     return OXP_OK;
 }
@@ -551,7 +292,7 @@ enum oxp_status oxp_on_session_releasing(struct oxp_ledger *ledger, struct oxp_m
 enum oxp_status oxp_on_session_ended(struct oxp_ledger *ledger, struct oxp_moment *moment) {
     const struct oxp_event *event = moment->event;
     struct oxp_view id = oxp_event_text(event, OXP_FIELD_SESSION);
-    uint64_t hash = hash_of(ledger, id);
+    uint64_t hash = oxp_session_hash(ledger, id);
     struct oxp_session *session = oxp_sessions_find(ledger, id);
     if (session == NULL && oxp_closed_find(&ledger->closed, hash) != OXP_CLOSED_NOT) {
         return OXP_IGNORED;
@@ -566,58 +307,11 @@ enum oxp_status oxp_on_session_ended(struct oxp_ledger *ledger, struct oxp_momen
         oxp_numbers_place_or(OXP_M_SESSIONS_ENDED, 0, oxp_event_text(event, OXP_FIELD_STATUS), OXP_SESSION_UNKNOWN);
     oxp_persist_gone(ledger, 's', id, OXP_CLOSED_ENDED);
     oxp_closed_put(&ledger->closed, hash, OXP_CLOSED_ENDED);
-    count_end(ledger, moment, status, duration);
+    oxp_session_count_end(ledger, moment, status, duration);
     double proxy_bytes = oxp_event_number(event, OXP_FIELD_PROXY_BYTES, 0);
     oxp_count(oxp_cell(&ledger->numbers, OXP_M_SESSION_PROXY_BYTES, 0), (uint64_t)proxy_bytes);
     if (session != NULL) {
-        forget(ledger, session);
+        oxp_session_drop(ledger, session);
     }
     return OXP_OK;
-}
-
-/* ---- After a restart ---- */
-
-void oxp_sessions_restore(struct oxp_ledger *ledger, const struct oxp_session *read, struct oxp_identity *owner) {
-    oxp_sessions_forget(ledger, id_of(read));
-    struct oxp_session *session = new_session(owner, id_of(read));
-    if (session == NULL) {
-        return;
-    }
-    memcpy(session->region_text, read->region_text, sizeof session->region_text);
-    memcpy(session->workflow, read->workflow, sizeof session->workflow);
-    memcpy(session->trace_id, read->trace_id, sizeof session->trace_id);
-    session->region =
-        oxp_numbers_place_or(OXP_M_SESSIONS_STARTED, 0, oxp_view_from(session->region_text), OXP_REGION_OTHER);
-    session->state = read->state == OXP_SESSION_RELEASING ? OXP_SESSION_RELEASING : OXP_SESSION_RUNNING;
-    session->keep_alive = read->keep_alive;
-    session->must_restore = read->must_restore;
-    session->started_s = read->started_s;
-    session->last_s = read->last_s;
-    session->timeout_s = read->timeout_s;
-    session->disconnected_s = read->disconnected_s;
-    session->touched = ledger->patience_s;
-    if (link_in(ledger, session) != OXP_OK) {
-        free(session);
-        return;
-    }
-    oxp_closed_remove(&ledger->closed, hash_of(ledger, id_of(session)));
-    if (read->orphaned) {
-        make_orphan(ledger, session);
-    }
-}
-
-void oxp_sessions_restore_pending(struct oxp_ledger *ledger, const struct oxp_pending *read,
-                                  struct oxp_identity *owner) {
-    oxp_sessions_forget_pending(ledger, oxp_view_of(read->key, read->key_len));
-    struct oxp_pending *pending = malloc(sizeof *pending);
-    if (pending == NULL) {
-        return;
-    }
-    *pending = *read;
-    oxp_list_init(&pending->owned);
-    pending->owner = owner;
-    pending->touched = ledger->patience_s;
-    if (link_pending(ledger, pending) != OXP_OK) {
-        free(pending);
-    }
 }

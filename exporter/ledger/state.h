@@ -25,13 +25,17 @@
 #define OXP_RUNS_MAX 10000
 #define OXP_BACKOFFS_MAX 10000
 #define OXP_BREAKERS_MAX 256
+#define OXP_DEGRADED_MAX 256
+#define OXP_INCIDENTS_MAX 10000       /* open */
+#define OXP_INCIDENTS_REMEMBERED 1000 /* closed */
 #define OXP_EXEMPLAR_MARKS 512
 
 /* One life of one process: writer and boot. `nobody` (no name) stands for those who own nothing. */
 struct oxp_identity {
     struct oxp_link all; /* in ledger->identities, newest last */
-    struct oxp_link sessions, tasks, pendings, runs, breakers,
-        backoffs;            /* owned; those of nobody: least recently touched first */
+    struct oxp_link sessions, tasks, pendings, runs, breakers, backoffs, incidents,
+        degraded;            /* owned; those of nobody: least recently touched first */
+    struct oxp_usage *usage; /* owned; what it said of its process; NULL = nothing yet */
     char key[OXP_PAIR_SIZE]; /* writer, NUL, boot */
     size_t key_len;
     char writer[OXP_NAME_SIZE], boot[OXP_NAME_SIZE];
@@ -47,7 +51,9 @@ struct oxp_identity {
     bool stopping, dead; /* dead: what it owned has been swept */
     bool alive;          /* holds orchestrator_up at 1 */
     uint64_t serial;     /* order of first sight */
-    bool restored; /* known from the journal: it was heard before this sidecar began */
+    bool restored;       /* known from the journal: it was heard before this sidecar began */
+    bool heard_before;   /* so, or it said so itself: what it counted until then is not ours to count */
+    bool recovers;       /* says recovery itself: no incidents are derived from its errors */
     bool seq_known;
     uint64_t last_seq, lost; /* while seq is not known: the least that the last one can be */
     uint64_t seq_seen[OXP_SEQ_WINDOW / 64];
@@ -70,6 +76,10 @@ struct oxp_session {
     double started_s, last_s; /* wall */
     double timeout_s;         /* NaN = unknown */
     double disconnected_s;    /* wall; NaN while connected */
+    double orphaned_at;       /* patience; of an orphan: since when */
+    double release_at;        /* patience; an orphan may be released from then on */
+    unsigned absent;          /* complete answers of the provider in a row that did not have it */
+    uint64_t listed;          /* the last answer that had it */
     double captcha_s;         /* wall, a solver began; NaN = none */
     double touched;           /* patience */
     size_t id_len;
@@ -100,6 +110,7 @@ struct oxp_task {
     unsigned priority, attempt;
     double queued_s, started_s; /* wall; NaN = unknown */
     double last_s, touched, progress;
+    struct oxp_incident *incident; /* derived from its errors; NULL = none */
     size_t id_len;
     char id[OXP_ID_SIZE], workflow[OXP_NAME_SIZE], session[OXP_ID_SIZE], trace_id[OXP_NAME_SIZE];
 };
@@ -137,6 +148,36 @@ struct oxp_backoff {
     char key[OXP_PAIR_SIZE]; /* op, NUL, task or session */
 };
 
+/* A failure that is not resolved yet; closed, it is shown for a while. */
+struct oxp_incident {
+    struct oxp_link owned; /* in its owner's list; closed: in none */
+    struct oxp_link all;   /* in ledger->open_incidents or closed_incidents, oldest first */
+    struct oxp_identity *owner;
+    struct oxp_task *of;                   /* derived from errors of this task; else NULL */
+    unsigned severity, action, automation; /* places in their closed sets; action and automation: as far as known */
+    unsigned levels;                       /* one bit for each level that it was escalated to */
+    bool closed, derived;
+    unsigned outcome;                  /* closed */
+    double opened_s, closed_s, last_s; /* wall */
+    double touched;                    /* patience */
+    size_t id_len;
+    char id[OXP_ID_SIZE + 8], task[OXP_ID_SIZE], session[OXP_ID_SIZE]; /* derived: "task:" and its id */
+    char code[OXP_NAME_SIZE], category[OXP_NAME_SIZE], component[OXP_NAME_SIZE], workflow[OXP_NAME_SIZE];
+    char trace_id[OXP_NAME_SIZE], writer[OXP_NAME_SIZE], boot[OXP_NAME_SIZE], reason[OXP_NAME_SIZE];
+};
+
+/* A component that runs in reduced mode. */
+struct oxp_degraded {
+    struct oxp_link owned;
+    struct oxp_link all;
+    struct oxp_identity *owner;
+    struct oxp_open_value *value; /* shared "other" past the bound */
+    double since_s;               /* wall */
+    double touched;               /* patience */
+    size_t name_len;
+    char name[OXP_NAME_SIZE];
+};
+
 struct oxp_queue {
     long derived[OXP_PRIORITIES];  /* tasks that we know as queued */
     long base[OXP_PRIORITIES];     /* what a snapshot said beyond them; may be negative */
@@ -150,9 +191,18 @@ struct oxp_loose {
     double limit_announced;  /* sessions_limit, as the orchestrator or a capacity refusal said it last */
     double limit_configured; /* and as the configuration does */
     double create_limit;
-    double checkpoint_s;      /* wall: the last good checkpoint */
-    double last_event_s;      /* wall */
-    bool limit_is_configured; /* the configuration was the last to say something new */
+    double checkpoint_s;         /* wall: the last good checkpoint */
+    double stored, stored_bytes; /* checkpoints that are kept */
+    double last_event_s;         /* wall */
+    bool limit_is_configured;    /* the configuration was the last to say something new */
+};
+
+/* What the provider of sessions said. */
+struct oxp_provider_state {
+    uint64_t answers; /* how many were taken in */
+    double limit;     /* as said last; 0 = never */
+    uint64_t *ended;  /* owned: hashes of those that it lists as running and we know as ended */
+    size_t ended_count;
 };
 
 /* When a series last had an exemplar. */
@@ -160,6 +210,45 @@ struct oxp_exemplar_mark {
     const struct oxp_series *series;
     int magnitude;
     double set_s; /* wall */
+};
+
+/* What is known of processes and containers (usage.c). The first of them are of one process each. */
+enum {
+    OXP_USE_CPU_USER,
+    OXP_USE_CPU_SYS,
+    OXP_USE_READ,
+    OXP_USE_WRITE,
+    OXP_USE_RSS,
+    OXP_USE_FDS,
+    OXP_USE_MAX_FDS,
+    OXP_USE_THREADS,
+    OXP_USE_BUSY,
+    OXP_USE_IDLE,
+    OXP_USES_OF_PROCESS,
+    OXP_USE_CONTAINER_CPU = OXP_USES_OF_PROCESS,
+    OXP_USE_THROTTLED,
+    OXP_USE_OOM_KILLS,
+    OXP_USE_PRESSURE,
+    OXP_USE_WORKING_SET = OXP_USE_PRESSURE + 6,
+    OXP_USE_MEMORY_LIMIT,
+    OXP_USE_AVAIL,
+    OXP_USES = OXP_USE_AVAIL + 2
+};
+
+/* What one process said last. */
+struct oxp_usage {
+    double last[OXP_USES_OF_PROCESS]; /* NaN = nothing yet */
+    double at;                        /* patience */
+};
+
+struct oxp_usages {
+    size_t reporters;           /* identities (nobody, too) that have an oxp_usage */
+    double container[OXP_USES]; /* as said last by container_source; from OXP_USES_OF_PROCESS on */
+    const struct oxp_identity *container_source;
+    const struct oxp_identity *speaker; /* whose event is being applied: he is alive */
+    double container_at;                /* patience */
+    double watched[OXP_USES];           /* as seen last by the sidecar itself */
+    double watched_until[OXP_USES];     /* patience; until then it wins */
 };
 
 struct oxp_ledger {
@@ -203,6 +292,17 @@ struct oxp_ledger {
     struct oxp_map backoffs_by_key;
     struct oxp_heap backoffs;
 
+    struct oxp_map incidents_by_id;
+    struct oxp_link open_incidents, closed_incidents;
+    size_t incident_counts[OXP_SEVERITIES], closed_incident_count;
+    struct oxp_map degraded_by_name;
+    struct oxp_link all_degraded;
+    const struct oxp_identity *backlog_source; /* who said how many checkpoints wait; NULL = nobody with a boot */
+
+    struct oxp_usages usages;
+    struct oxp_apps *apps; /* owned; app.c; NULL before the first */
+    struct oxp_provider_state provider;
+
     struct oxp_closed closed;
 
     struct oxp_journal *journal;
@@ -221,6 +321,7 @@ struct oxp_ledger {
 struct oxp_moment {
     const struct oxp_event *event;
     uint64_t connection;
+    enum oxp_source source;
     struct oxp_identity *who;   /* whose event it is, for liveness and losses; NULL = it does not say */
     struct oxp_identity *owner; /* who owns what it opens: an announced connection's identity, or nobody */
     double ts;                  /* wall: the event's time, or now */

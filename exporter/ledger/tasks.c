@@ -10,7 +10,8 @@
  *     Written off so, it can be resumed without being counted again, and its late end is ignored. A task that nobody
  *     owns leaves the gauges after the idle limit and is forgotten: nobody knows how it went, so nothing is counted,
  * and its end, should it come, counts by rule 3.
- *  6. A running task without an event past the stall limit is stalled, until its next event.
+ *  6. A running task without an event past the stall limit is stalled, until its next event. That is an error
+ *     (task_stalled) that the watchdog noticed; it happened when the limit was over.
  *  7. Past max_tasks the task without an owner that was idle longest goes first, then the oldest of all; it is
  * forgotten, not counted. */
 #include "exporter/ledger/parts.h"
@@ -94,6 +95,7 @@ static enum oxp_status link_in(struct oxp_ledger *ledger, struct oxp_task *task)
 }
 
 static void forget(struct oxp_ledger *ledger, struct oxp_task *task) {
+    oxp_incidents_task_ended(ledger, NULL, task, -1); /* unless it was ended before */
     leave(ledger, task);
     oxp_map_remove(&ledger->tasks_by_id, id_of(task));
     oxp_list_take(&task->all);
@@ -143,6 +145,7 @@ static void write_off(struct oxp_ledger *ledger, struct oxp_task *task) {
     if (!ledger->replaying && !isnan(task->started_s)) {
         oxp_count(task->flow->cells[OXP_FLOW_ENDED + OXP_TASK_FAILED], 1);
     }
+    oxp_incidents_task_ended(ledger, NULL, task, OXP_TASK_FAILED);
     oxp_closed_put(&ledger->closed, hash_of(ledger, id_of(task)), OXP_CLOSED_WRITTEN_OFF);
     forget(ledger, task);
 }
@@ -170,6 +173,7 @@ void oxp_tasks_tick(struct oxp_ledger *ledger) {
             break;
         }
         set_stalled(ledger, task, true);
+        oxp_errors_noticed(ledger, "task_stalled", OXP_SOURCE_WATCHDOG, stalled_since - task->touched);
     }
 }
 
@@ -401,6 +405,7 @@ enum oxp_status oxp_on_task_ended(struct oxp_ledger *ledger, struct oxp_moment *
         oxp_observe(ledger, moment, flow->cells[OXP_FLOW_DURATION], duration);
     }
     if (task != NULL) {
+        oxp_incidents_task_ended(ledger, moment, task, status);
         if (task->state == OXP_TASK_QUEUED) {
             count_queue(ledger, status == OXP_TASK_CANCELLED ? OXP_QUEUE_CANCELLED : OXP_QUEUE_REJECTED);
         }

@@ -116,6 +116,52 @@ size_t oxp_ledger_breakers(const struct oxp_ledger *ledger, struct oxp_view name
     return window.seen;
 }
 
+static const char *state_word(const struct oxp_incident *incident) {
+    return incident->closed ? "closed" : incident->levels != 0 ? "escalated" : "open";
+}
+
+static void show_incident(const struct oxp_incident *incident, struct oxp_incident_view *out) {
+    *out = (struct oxp_incident_view){
+        .opened_s = incident->opened_s, .closed_s = incident->closed_s, .derived = incident->derived};
+    COPY(out->id, incident->id);
+    COPY(out->state, state_word(incident));
+    COPY(out->code, incident->code);
+    COPY(out->category, incident->category);
+    COPY(out->severity, oxp_numbers_text(OXP_M_INCIDENTS_ACTIVE, 0, incident->severity));
+    COPY(out->component, incident->component);
+    COPY(out->task, incident->task);
+    COPY(out->session, incident->session);
+    COPY(out->workflow, incident->workflow);
+    COPY(out->trace_id, incident->trace_id);
+    COPY(out->action, oxp_numbers_text(OXP_M_RECOVERIES, 0, incident->action));
+    COPY(out->automation, oxp_numbers_text(OXP_M_RECOVERY_DURATION, 0, incident->automation));
+    COPY(out->reason, incident->reason);
+    COPY(out->writer, incident->writer);
+    COPY(out->boot, incident->boot);
+    if (incident->closed) {
+        COPY(out->outcome, oxp_numbers_text(OXP_M_RECOVERIES, 1, incident->outcome));
+    }
+    if (incident->levels != 0) { /* the highest */
+        COPY(out->level, oxp_numbers_text(OXP_M_ESCALATIONS, 0, 31 - (unsigned)__builtin_clz(incident->levels)));
+    }
+}
+
+size_t oxp_ledger_incidents(const struct oxp_ledger *ledger, struct oxp_view id, size_t skip,
+                            struct oxp_incident_view *out, size_t max) {
+    const struct oxp_link *const lists[] = {&ledger->closed_incidents, &ledger->open_incidents};
+    struct window window = {skip, max, 0};
+    size_t at;
+    for (size_t i = 0; i < 2; i++) {
+        OXP_LIST_EACH(lists[i], link) {
+            const struct oxp_incident *incident = OXP_AROUND(link, struct oxp_incident, all);
+            if ((id.len == 0 || oxp_view_is(id, incident->id)) && in_window(&window, &at)) {
+                show_incident(incident, &out[at]);
+            }
+        }
+    }
+    return window.seen;
+}
+
 size_t oxp_ledger_writers(const struct oxp_ledger *ledger, struct oxp_view writer, size_t skip,
                           struct oxp_writer_view *out, size_t max) {
     struct window window = {skip, max, 0};

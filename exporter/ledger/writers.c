@@ -22,11 +22,7 @@
  *     c. else after 0: a new boot that begins at 50 has lost 49.
  *  9. What a journal restored waits for its owner for the reconnect grace plus the liveness window; until then it
  *     stands as it was. seq goes on after an orderly end of the sidecar; after any other the last one is not known
- *     (rule 8).
- * 10. sessions_limit: who said something new last, the orchestrator or the configuration, is right. A reload that does
- *     not change the configured limit says nothing new; one that takes it away leaves what was announced, if anything.
- * 11. orchestrator_info is what the last root writer (no "/") announced; what it leaves out stays as that boot said it
- *     before, and a missing environment comes from the configuration. */
+ *     (rule 8). */
 #include "exporter/ledger/parts.h"
 
 #include <math.h>
@@ -42,6 +38,8 @@ static void lists_init(struct oxp_identity *identity) {
     oxp_list_init(&identity->runs);
     oxp_list_init(&identity->breakers);
     oxp_list_init(&identity->backoffs);
+    oxp_list_init(&identity->incidents);
+    oxp_list_init(&identity->degraded);
     oxp_list_init(&identity->all);
     identity->gone_s = identity->gone_at = identity->await_until = NAN;
 }
@@ -57,8 +55,11 @@ void oxp_writers_init(struct oxp_ledger *ledger) {
 }
 
 void oxp_writers_fini(struct oxp_ledger *ledger) {
+    oxp_usage_drop(ledger, &ledger->nobody);
     OXP_LIST_EACH(&ledger->identities, link) {
-        free(OXP_AROUND(link, struct oxp_identity, all));
+        struct oxp_identity *identity = OXP_AROUND(link, struct oxp_identity, all);
+        oxp_usage_drop(ledger, identity);
+        free(identity);
     }
     struct oxp_connection *connection;
     for (size_t i = 0; (connection = oxp_map_next(&ledger->by_connection, &i)) != NULL;) {
@@ -182,6 +183,9 @@ static void lose(struct oxp_ledger *ledger, struct oxp_identity *identity, const
     oxp_breakers_lose(ledger, identity);
     oxp_retries_lose(ledger, identity);
     oxp_queue_lose(ledger, identity);
+    oxp_incidents_lose(ledger, identity);
+    oxp_degraded_lose(ledger, identity);
+    oxp_checkpoints_lose(ledger, identity);
 }
 
 static bool has_newer_boot(const struct oxp_ledger *ledger, const struct oxp_identity *identity) {
@@ -230,6 +234,7 @@ static bool is_spent(const struct oxp_ledger *ledger, const struct oxp_identity 
            oxp_list_is_empty(&identity->sessions) && oxp_list_is_empty(&identity->tasks) &&
            oxp_list_is_empty(&identity->pendings) && oxp_list_is_empty(&identity->runs) &&
            oxp_list_is_empty(&identity->breakers) && oxp_list_is_empty(&identity->backoffs) &&
+           oxp_list_is_empty(&identity->incidents) && oxp_list_is_empty(&identity->degraded) &&
            ledger->queue.source != identity && ledger->patience_s - identity->seen_at >= age_s;
 }
 
@@ -237,6 +242,8 @@ static void drop(struct oxp_ledger *ledger, struct oxp_identity *identity) {
     oxp_persist_gone(ledger, 'i', oxp_view_of(identity->key, identity->key_len), OXP_CLOSED_NOT);
     oxp_map_remove(&ledger->by_identity, oxp_view_of(identity->key, identity->key_len));
     oxp_list_take(&identity->all);
+    oxp_usage_drop(ledger, identity);
+    oxp_checkpoints_lose(ledger, identity);
     ledger->identity_count--;
     free(identity);
 }
@@ -280,7 +287,7 @@ struct oxp_identity *oxp_writers_get(struct oxp_ledger *ledger, struct oxp_view 
         return NULL;
     }
     lists_init(identity);
-    identity->restored = ledger->replaying;
+    identity->restored = identity->heard_before = ledger->replaying;
     memcpy(identity->key, key, key_len);
     identity->key_len = key_len;
     oxp_keep(identity->writer, sizeof identity->writer, writer);
@@ -301,6 +308,7 @@ static void introduce(struct oxp_ledger *ledger, const struct oxp_moment *moment
     bool restart = false;
     fresh->started_s = oxp_event_number(moment->event, OXP_FIELD_STARTED_AT, moment->ts);
     fresh->last_event_s = moment->ts;
+    fresh->heard_before = oxp_event_flag(moment->event, OXP_FIELD_RESUMED, false);
     oxp_persist_identity(ledger, fresh);
     OXP_LIST_EACH(&ledger->identities, link) {
         struct oxp_identity *other = OXP_AROUND(link, struct oxp_identity, all);
@@ -435,89 +443,10 @@ void oxp_writers_seen(struct oxp_ledger *ledger, const struct oxp_moment *moment
 
 /* ---- Events ---- */
 
-/* Rule 11: shows what was said, the environment of the configuration where none was. */
-static void update_info(struct oxp_ledger *ledger) {
-    if (!ledger->info_known) {
-        return;
-    }
-    const char *said = ledger->info_said[1];
-    const char *shown[3] = {ledger->info_said[0], said[0] != '\0' ? said : ledger->environment, ledger->info_said[2]};
-    struct oxp_view values[3];
-    bool same = true;
-    for (size_t i = 0; i < 3; i++) {
-        values[i] = oxp_view_from(shown[i][0] != '\0' ? shown[i] : "unknown");
-        same = same && oxp_view_is(values[i], ledger->info[i]);
-    }
-    if (same) {
-        return;
-    }
-    struct oxp_family *family = ledger->numbers.families[OXP_M_INFO];
-    oxp_family_hide_all(family); /* info labels are replaced, not added */
-    oxp_gauge_set(oxp_family_at3(family, values[0], values[1], values[2]), 1);
-    for (size_t i = 0; i < 3; i++) {
-        oxp_keep(ledger->info[i], sizeof ledger->info[i], values[i]);
-    }
-}
-
-static void show_info(struct oxp_ledger *ledger, const struct oxp_identity *who) {
-    if (strchr(who->writer, '/') != NULL) {
-        return;
-    }
-    ledger->info_known = true;
-    memcpy(ledger->info_said[0], who->version, sizeof who->version);
-    memcpy(ledger->info_said[1], who->environment, sizeof who->environment);
-    memcpy(ledger->info_said[2], who->sdk, sizeof who->sdk);
-    update_info(ledger);
-}
-
 /* Keeps what the event says; what it leaves out stays. */
 static void keep_said(char *to, size_t size, const struct oxp_event *event, enum oxp_field field) {
     if (oxp_event_has(event, field)) {
         oxp_keep(to, size, oxp_event_text(event, field));
-    }
-}
-
-/* ---- Limits (rule 10) ---- */
-
-static void show_or_hide(struct oxp_series *gauge, double value) {
-    if (value > 0) {
-        oxp_gauge_set(gauge, value);
-    } else {
-        oxp_series_hide(gauge);
-    }
-}
-
-static void show_limits(struct oxp_ledger *ledger) {
-    const struct oxp_loose *loose = &ledger->loose;
-    bool configured = loose->limit_configured > 0 && (loose->limit_is_configured || !(loose->limit_announced > 0));
-    show_or_hide(only(ledger, OXP_M_SESSIONS_LIMIT), configured ? loose->limit_configured : loose->limit_announced);
-    show_or_hide(only(ledger, OXP_M_SESSION_CREATE_LIMIT), loose->create_limit);
-}
-
-void oxp_writers_configured(struct oxp_ledger *ledger) {
-    double limit = fmax(ledger->options.sessions_limit, 0);
-    if (limit != ledger->loose.limit_configured) {
-        ledger->loose.limit_configured = limit;
-        ledger->loose.limit_is_configured = limit > 0;
-        show_limits(ledger);
-    }
-    update_info(ledger);
-}
-
-static void take_limits(struct oxp_ledger *ledger, const struct oxp_event *event) {
-    oxp_writers_limit(ledger, oxp_event_number(event, OXP_FIELD_SESSIONS_LIMIT, 0));
-    double create_limit = oxp_event_number(event, OXP_FIELD_CREATE_LIMIT, 0);
-    if (create_limit > 0) {
-        ledger->loose.create_limit = create_limit;
-        show_limits(ledger);
-    }
-}
-
-void oxp_writers_limit(struct oxp_ledger *ledger, double sessions_limit) {
-    if (sessions_limit > 0) {
-        ledger->loose.limit_announced = sessions_limit;
-        ledger->loose.limit_is_configured = false;
-        show_limits(ledger);
     }
 }
 
@@ -570,13 +499,13 @@ enum oxp_status oxp_on_started(struct oxp_ledger *ledger, struct oxp_moment *mom
     keep_said(who->sdk, sizeof who->sdk, moment->event, OXP_FIELD_SDK);
     who->last_event_s = moment->ts;
     oxp_persist_identity(ledger, who);
-    show_info(ledger, who);
-    take_limits(ledger, moment->event);
+    oxp_info_show(ledger, who);
+    oxp_limits_take(ledger, moment->event);
     return OXP_OK;
 }
 
 enum oxp_status oxp_on_heartbeat(struct oxp_ledger *ledger, struct oxp_moment *moment) {
-    take_limits(ledger, moment->event);
+    oxp_limits_take(ledger, moment->event);
     return moment->who == NULL ? OXP_IGNORED : OXP_OK;
 }
 
@@ -639,26 +568,12 @@ void oxp_writers_restore(struct oxp_ledger *ledger, const struct oxp_identity *r
     who->stopping = read->stopping;
     who->announced = read->announced;
     who->last_seq = read->last_seq;
+    who->recovers = read->recovers;
     who->alive = read->alive && !read->stopping && !read->dead;
     if (read->dead) {
         lose(ledger, who, "");
     } else {
         who->dead = false;
-    }
-}
-
-/* What was announced is believed as it was, unless the configured limit has changed meanwhile: that is new. */
-void oxp_writers_restore_loose(struct oxp_ledger *ledger, const struct oxp_loose *read) {
-    struct oxp_loose *loose = &ledger->loose;
-    loose->limit_announced = read->limit_announced;
-    loose->create_limit = read->create_limit;
-    loose->checkpoint_s = read->checkpoint_s;
-    bool changed = read->limit_configured != loose->limit_configured;
-    loose->limit_is_configured = changed ? loose->limit_configured > 0 : read->limit_is_configured;
-    ledger->last_event_s = fmax(ledger->last_event_s, read->last_event_s);
-    show_limits(ledger);
-    if (loose->checkpoint_s > 0) {
-        oxp_gauge_set(only(ledger, OXP_M_CHECKPOINT_LAST_SUCCESS), loose->checkpoint_s);
     }
 }
 
@@ -688,7 +603,7 @@ void oxp_writers_restored(struct oxp_ledger *ledger) {
         if (strchr(who->writer, '/') == NULL) {
             oxp_gauge_set(only(ledger, OXP_M_START_TIME), who->started_s);
         }
-        show_info(ledger, who);
+        oxp_info_show(ledger, who);
         restore_seq(who, ledger->ended_well);
         ledger->last_event_s = fmax(ledger->last_event_s, who->last_event_s);
     }

@@ -201,6 +201,37 @@ static void views_show_what_is_open(void **state) {
     world_free(world);
 }
 
+/* The open ones are bounded, the closed ones are the last thousand. */
+static void incidents_are_bounded(void **state) {
+    struct world *world = world_new(false);
+    struct oxp_incident_view views[3];
+    struct oxp_view any = {NULL, 0};
+    char text[128];
+    (void)state;
+    for (unsigned i = 0; i < 2500; i++) {
+        snprintf(text, sizeof text, "recovery state=started incident=i%u code=cdp_closed ts=+%u", i, i);
+        assert_int_equal(world_apply(world, 0, text), i <= 300 ? OXP_OK : OXP_ERR_INVALID); /* 5 min ahead at most */
+        snprintf(text, sizeof text, "recovery state=ended incident=i%u outcome=recovered duration_s=1", i);
+        assert_int_equal(world_apply(world, 0, text), OXP_OK);
+    }
+    assert_int_equal(oxp_ledger_incidents(world->ledger, any, 0, views, 3), 1000);
+    assert_string_equal(views[0].id, "i1500");
+    assert_int_equal(oxp_ledger_incidents(world->ledger, any, 999, views, 3), 1000);
+    assert_string_equal(views[0].id, "i2499");
+    assert_true(isnan(views[0].opened_s) == false && views[0].closed_s == WORLD_BEGAN);
+    assert_int_equal(oxp_ledger_incidents(world->ledger, OXP_VIEW("i7"), 0, views, 3), 0);
+    for (unsigned i = 0; i < 10005; i++) {
+        snprintf(text, sizeof text, "recovery state=started incident=o%u", i);
+        assert_int_equal(world_apply(world, 0, text), OXP_OK);
+    }
+    assert_int_equal(oxp_ledger_incidents(world->ledger, any, 1000, views, 1), 11000);
+    assert_string_equal(views[0].id, "o5");
+    assert_string_equal(views[0].state, "open");
+    assert_true(isnan(views[0].closed_s));
+    assert_true(world_value(world, "orchestrator_incidents_active{severity=medium}") == 10000);
+    world_free(world);
+}
+
 static void who_announced_himself_still_has_after_a_restart(void **state) {
     static const char *const lines[] = {
         "1> orchestrator.started boot=b1 seq=4",
@@ -228,6 +259,12 @@ static void refusals_name_field_value_and_choices(void **state) {
          "status: \"splendid\" is not one of succeeded, degraded, failed, timed_out, cancelled, skipped"},
         {"task.queued task=t priority=urgent", "priority: \"urgent\" is not one of low, normal, high"},
         {"breaker name=x to=ajar", "to: \"ajar\" is not one of closed, open, half_open"},
+        {"recovery incident=i state=begun", "state: \"begun\" is not one of started, escalated, ended"},
+        {"recovery incident=i state=ended", "outcome: the end of an incident needs recovered, failed or manual"},
+        {"recovery incident=i state=escalated reason=boredom",
+         "reason: \"boredom\" is not one of no_fix, timeout, exhausted, security"},
+        {"metric name=x kind=sum value=1", "kind: \"sum\" is not one of counter, gauge, histogram, function"},
+        {"resource mount=floppy avail_bytes=1", "mount: \"floppy\" is not one of checkpoints, spool"},
         {"operation op=act ok=true duration_s=1 ts=5", "ts: 5.000 is before the year 2000 (unix seconds)"},
         {"operation op=act ok=true duration_s=1 ts=+1000", "ts: 1800001000.000 is 1000 s ahead of this clock"},
     };
@@ -238,6 +275,44 @@ static void refusals_name_field_value_and_choices(void **state) {
         assert_string_equal(world->error.text, rows[i].text);
         assert_int_equal(world->error.column, 0);
     }
+    assert_int_equal(world_apply(world, 0, "metric name=pages.total kind=counter value=1"), OXP_OK);
+    assert_int_equal(world_apply(world, 0, "metric name=pages kind=gauge value=1"), OXP_ERR_INVALID);
+    assert_string_equal(world->error.text, "kind: orchestrator_app_pages_total is a counter already, no gauge");
+    world_free(world);
+}
+
+static void application_metrics_are_bounded(void **state) {
+    struct world *world = world_new(false);
+    char text[128];
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(text, sizeof text, "metric name=calls kind=counter value=1 labels.site=s%u", i);
+        assert_int_equal(world_apply(world, 0, text), OXP_OK);
+    }
+    double sum = 0;
+    size_t series = 0;
+    struct oxp_snapshot snapshot;
+    struct oxp_sample sample;
+    const struct oxp_family_spec *spec;
+    oxp_snapshot_begin(&snapshot, world->registry, WORLD_BEGAN);
+    while (oxp_snapshot_family(&snapshot, &spec) == OXP_OK) {
+        while (strcmp(spec->name, "orchestrator_app_calls_total") == 0 &&
+               oxp_snapshot_next(&snapshot, &sample) == OXP_OK) {
+            sum += sample.value;
+            series++;
+        }
+    }
+    assert_true(sum == 100);
+    assert_int_equal(series, 20);
+    assert_true(world_value(world, "orchestrator_app_calls_total{site=other}") == 81);
+    for (unsigned i = 0; i < 63; i++) {
+        snprintf(text, sizeof text, "metric name=m%u kind=gauge value=1", i);
+        assert_int_equal(world_apply(world, 0, text), OXP_OK);
+    }
+    assert_int_equal(world_apply(world, 0, "metric name=one_more kind=gauge value=1"), OXP_ERR_INVALID);
+    assert_int_equal(world->reason, OXP_REJECT_OTHER);
+    assert_string_equal(world->error.text, "name: 64 metrics of the application are there already");
+    assert_int_equal(world_apply(world, 0, "metric name=m5 kind=gauge value=2"), OXP_OK);
     world_free(world);
 }
 
@@ -293,11 +368,20 @@ static void a_rewrite_keeps_everything(void **state) {
         "1> session.creating ref=r",
         "1> orchestrator.heartbeat sessions_limit=11 create_limit=5",
         "1> checkpoint op=saved ok=true ts=+1",
+        "1> error task=t code=net_reset",
+        "2> orchestrator.started boot=w1 writer=w2",
+        "2> recovery state=started incident=i code=cdp_closed",
+        "2> degraded component=c on=true",
         NULL,
     };
     static const char *const after[] = {
         "crash",
         "= orchestrator_sessions_limit 11",
+        "= orchestrator_incidents_active{severity=medium} 1",
+        "= orchestrator_incidents_active{severity=high} 1",
+        "incident task:t derived=true",
+        "incident i writer=w2",
+        "= orchestrator_degraded{component=c} 1",
         "= orchestrator_session_create_limit 5",
         "= orchestrator_checkpoint_last_success_timestamp_seconds 1800000001",
         "= orchestrator_sessions_active{state=running} 1",
@@ -366,6 +450,12 @@ static void foreign_records_are_skipped(void **state) {
         {"limit with a flag that is no flag", {"\1L\12\10\0\0\0\0\0\0\0\360\77\17\10\0\7\0\0\0\0\0\0\0", 24}},
         {"limit without end", {"\1L\12\10\0\0\0\0\0\0\0\360\177", 13}},
         {"last event without end", {"\1x\7\10\0\0\0\0\0\0\0\360\177", 13}},
+        {"incident without an id", {"\1N\13\1\0a", 6}},
+        {"incident with a severity out of range", {"\1N\12\1\0b\25\10\0\377\0\0\0\0\0\0\0", 17}},
+        {"incident with a level out of range", {"\1N\12\1\0c\30\10\0\377\0\0\0\0\0\0\0", 17}},
+        {"derived incident of no task", {"\1N\12\1\0d\33\10\0\1\0\0\0\0\0\0\0", 17}},
+        {"degraded without a name", {"\1D\13\10\0\0\0\0\0\0\0\0\0", 13}},
+        {"stored without end", {"\1L\20\10\0\0\0\0\0\0\0\360\177", 13}},
         {"end with more to it", {"\1E\12\1\0a", 6}},
     };
     struct world *world = world_new(true);
@@ -389,6 +479,7 @@ static void foreign_records_are_skipped(void **state) {
     assert_int_equal(oxp_ledger_sessions(world->ledger, (struct oxp_view){NULL, 0}, 0, sessions, 3), 2);
     assert_true(isnan(world_value(world, "orchestrator_sessions_limit")));
     assert_true(isnan(world_value(world, "orchestrator_last_event_timestamp_seconds")));
+    assert_int_equal(oxp_ledger_incidents(world->ledger, (struct oxp_view){NULL, 0}, 0, NULL, 0), 0);
     world_pass(world, 3);
     world_free(world);
 }
@@ -438,6 +529,18 @@ static void make_and_use(void *ctx) {
         "breaker name=x to=open",
         "operation op=act ok=true duration_s=1 model=m tokens.input=5 trace_id=t session=a",
         "error code=bb_auth unhandled=true",
+        "error code=net_reset task=t",
+        "recovery state=started incident=i task=t",
+        "recovery state=escalated incident=j",
+        "recovery state=ended incident=j outcome=failed",
+        "recovery state=ended incident=k outcome=failed",
+        "degraded component=c on=true ok=true",
+        "debugger outcome=fixed fix=f",
+        "resource cpu_user_s=1 container.cpu_s=1",
+        "resource cpu_user_s=2 container.cpu_s=2",
+        "metric name=f kind=function value=1",
+        "metric name=a kind=counter value=1 labels.x=y",
+        "metric name=b kind=histogram value=1",
         "session.ended session=a status=COMPLETED",
         "task.ended task=t status=succeeded",
     };
@@ -453,6 +556,10 @@ static void make_and_use(void *ctx) {
         assert_true(status == OXP_OK || status == OXP_IGNORED || status == OXP_ERR_NOMEM);
     }
     if (ledger != NULL) {
+        const struct oxp_provider_session listed = {
+            .id = OXP_VIEW("p"), .status = OXP_VIEW("running"), .created_s = 1, .started_s = 1, .ours = true};
+        const struct oxp_provider_answer answer = {.sessions = &listed, .count = 1, .complete = true};
+        oxp_ledger_provider_answered(ledger, &answer);
         oxp_ledger_disconnect(ledger, 1);
         oxp_clock_manual_advance(&world->clock, 5);
         oxp_ledger_tick(ledger);
@@ -485,10 +592,12 @@ static void restore(void *ctx) {
 static void nth_allocation_fails_while_restoring(void **state) {
     struct world *world = world_new(true);
     (void)state;
-    play(world,
-         (const char *const[]){"1> orchestrator.started boot=b1", "1> session.started session=a",
-                               "1> task.queued task=q", "1> workflow.started workflow=w", "1> breaker name=x to=open",
-                               "1> session.creating ref=r", "1> session.ended session=z status=ERROR", NULL});
+    play(world, (const char *const[]){"1> orchestrator.started boot=b1", "1> session.started session=a",
+                                      "1> task.queued task=q", "1> workflow.started workflow=w",
+                                      "1> breaker name=x to=open", "1> session.creating ref=r",
+                                      "1> session.ended session=z status=ERROR", "1> task.started task=t",
+                                      "1> error task=t code=net_reset", "2> orchestrator.started boot=w1 writer=w2",
+                                      "2> recovery state=started incident=i", "1> degraded component=c on=true", NULL});
     oxp_ledger_free(world->ledger);
     world->ledger = NULL;
     assert_true(alloc_fail_each(restore, world) > 40);
@@ -501,6 +610,8 @@ int main(void) {
         cmocka_unit_test(closed_remembers_the_newest),
         cmocka_unit_test(closed_stands_coming_and_going),
         cmocka_unit_test(views_show_what_is_open),
+        cmocka_unit_test(incidents_are_bounded),
+        cmocka_unit_test(application_metrics_are_bounded),
         cmocka_unit_test(who_announced_himself_still_has_after_a_restart),
         cmocka_unit_test(refusals_name_field_value_and_choices),
         cmocka_unit_test(a_million_names_cost_nothing_but_other),

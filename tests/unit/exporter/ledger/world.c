@@ -84,7 +84,7 @@ void world_crash(struct world *world) {
 
 /* ---- Events ---- */
 
-static double read_time(const struct world *world, const char *text) {
+double world_time(const struct world *world, const char *text) {
     if (text[0] == '+') {
         return WORLD_BEGAN + strtod(text + 1, NULL);
     }
@@ -96,6 +96,10 @@ static double read_time(const struct world *world, const char *text) {
 
 static void set_field(struct world *world, char *name, char *value) {
     struct oxp_event *event = &world->event;
+    if (strncmp(name, "labels.", 7) == 0) {
+        event->labels[event->label_count++] = (struct oxp_event_pair){oxp_view_from(name + 7), oxp_view_from(value)};
+        return;
+    }
     enum oxp_field field = oxp_field_find_for(event->type, oxp_view_from(name));
     if (field == OXP_FIELDS) {
         fail_msg("no field \"%s\" in this type", name);
@@ -107,7 +111,7 @@ static void set_field(struct world *world, char *name, char *value) {
         to->flag = strcmp(value, "true") == 0;
         break;
     case OXP_KIND_TIME:
-        to->number = read_time(world, value);
+        to->number = world_time(world, value);
         break;
     case OXP_KIND_NUMBER:
     case OXP_KIND_COUNT:
@@ -140,11 +144,18 @@ void world_event(struct world *world, const char *text) {
     }
 }
 
-enum oxp_status world_apply(struct world *world, uint64_t connection, const char *text) {
+static enum oxp_status apply_from(struct world *world, const struct oxp_origin *origin, const char *text) {
     world_event(world, text);
     world->reason = OXP_REJECTS;
     world->error.text[0] = '\0';
-    return oxp_ledger_apply(world->ledger, &world->event, connection, &world->reason, &world->error);
+    return origin->source == OXP_SOURCE_CLIENT
+               ? oxp_ledger_apply(world->ledger, &world->event, origin->connection, &world->reason, &world->error)
+               : oxp_ledger_apply_from(world->ledger, &world->event, origin, &world->reason, &world->error);
+}
+
+enum oxp_status world_apply(struct world *world, uint64_t connection, const char *text) {
+    struct oxp_origin origin = {connection, OXP_SOURCE_CLIENT};
+    return apply_from(world, &origin, text);
 }
 
 void world_pass(struct world *world, unsigned seconds) {
@@ -216,7 +227,7 @@ static bool has_exemplar(const struct world *world, const char *name, const char
 
 /* ---- Lines ---- */
 
-static bool run_event(struct world *world, uint64_t connection, const char *text, char *why) {
+static bool run_event(struct world *world, const struct oxp_origin *origin, const char *text, char *why) {
     char plain[512];
     snprintf(plain, sizeof plain, "%s", text);
     const char *wanted = "accepted";
@@ -225,7 +236,7 @@ static bool run_event(struct world *world, uint64_t connection, const char *text
         *arrow = '\0';
         wanted = arrow + 4;
     }
-    enum oxp_status status = world_apply(world, connection, plain);
+    enum oxp_status status = apply_from(world, origin, plain);
     const char *got = status == OXP_OK                                           ? "accepted"
                       : status == OXP_IGNORED                                    ? "ignored"
                       : status == OXP_ERR_INVALID && world->reason < OXP_REJECTS ? oxp_reject_name(world->reason)
@@ -286,8 +297,7 @@ static bool run_word(struct world *world, const char *word, const char *rest, ch
         snprintf(why, 512, "is %llu", (unsigned long long)world->clamped);
         return world->clamped == strtoull(rest, NULL, 10);
     } else {
-        snprintf(why, 512, "what does that mean?");
-        return false;
+        return world_seen_line(world, word, rest, why);
     }
     return true;
 }
@@ -299,7 +309,12 @@ bool world_line(struct world *world, const char *line, char *why) {
     const char *rest = space == NULL ? "" : space + 1;
     snprintf(word, sizeof word, "%.*s", (int)len, line);
     if (isdigit((unsigned char)line[0]) && word[len - 1] == '>') {
-        return run_event(world, strtoull(line, NULL, 10), rest, why);
+        struct oxp_origin origin = {strtoull(line, NULL, 10), OXP_SOURCE_CLIENT};
+        return run_event(world, &origin, rest, why);
+    }
+    if (strcmp(word, "log>") == 0) {
+        struct oxp_origin origin = {0, OXP_SOURCE_LOG};
+        return run_event(world, &origin, rest, why);
     }
     if (strcmp(word, "=") == 0) {
         return check_value(world, rest, why);
