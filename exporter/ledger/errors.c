@@ -31,48 +31,27 @@ static const struct oxp_code *classify(const struct oxp_event *event) {
     return oxp_classify(&evidence);
 }
 
+/* A severity or category that is said, in the words of the catalogue: those of the logging guides ("warning",
+ * "FILE_PROCESSING") stand for them. What stands for nothing is left as it is. */
+static struct oxp_view in_our_words(const struct oxp_event *event, enum oxp_field field) {
+    struct oxp_view said = oxp_event_text(event, field);
+    const char *word = field == OXP_FIELD_SEVERITY   ? oxp_severity_of(said)
+                       : field == OXP_FIELD_CATEGORY ? oxp_category_of(said)
+                                                     : NULL;
+    return word == NULL ? said : oxp_view_from(word);
+}
+
 /* The series of this error (rule 1). */
 static struct oxp_series *series_of(struct oxp_ledger *ledger, const struct oxp_event *event,
                                     const struct oxp_code *code) {
     int category = -1, severity = -1;
     if (oxp_event_has(event, OXP_FIELD_CATEGORY)) {
-        category = oxp_numbers_place(OXP_M_ERRORS, 1, oxp_event_text(event, OXP_FIELD_CATEGORY));
+        category = oxp_numbers_place(OXP_M_ERRORS, 1, in_our_words(event, OXP_FIELD_CATEGORY));
     }
     if (oxp_event_has(event, OXP_FIELD_SEVERITY)) {
-        severity = oxp_numbers_place(OXP_M_ERRORS, 3, oxp_event_text(event, OXP_FIELD_SEVERITY));
+        severity = oxp_numbers_place(OXP_M_ERRORS, 3, in_our_words(event, OXP_FIELD_SEVERITY));
     }
     return oxp_numbers_error(&ledger->numbers, code, category, severity);
-}
-
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-/* The number after "limit" in a text like "… limit of 3, currently 3 …", or 0 (rule 4). */
-static double limit_in(struct oxp_view text) {
-    static const char word[] = "limit";
-    const size_t len = sizeof word - 1;
-    for (size_t i = 0; i + len < text.len; i++) {
-        size_t k = 0;
-        while (k < len && (text.ptr[i + k] | 0x20) == word[k]) {
-            k++;
-        }
-        if (k < len) {
-            continue;
-        }
-        size_t at = i + len, skipped = 0;
-        for (; at < text.len && !is_digit(text.ptr[at]) && skipped < 6; skipped++) { /* " of ", ": ", "=" */
-            at++;
-        }
-        double number = 0;
-        for (; at < text.len && is_digit(text.ptr[at]) && number < 1e6; at++) {
-            number = number * 10 + (text.ptr[at] - '0');
-        }
-        if (number > 0) {
-            return number;
-        }
-    }
-    return 0;
 }
 
 static void count_failed_create(struct oxp_ledger *ledger, struct oxp_moment *moment,
@@ -114,7 +93,7 @@ static enum oxp_status check(struct oxp_moment *moment) {
     const struct oxp_event *event = moment->event;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (oxp_event_has(event, words[i].field) &&
-            oxp_numbers_place(words[i].metric, words[i].label, oxp_event_text(event, words[i].field)) < 0) {
+            oxp_numbers_place(words[i].metric, words[i].label, in_our_words(event, words[i].field)) < 0) {
             return oxp_refuse(moment, words[i].field, words[i].metric, words[i].label);
         }
     }
@@ -149,7 +128,7 @@ static void count_agent_limit(struct oxp_ledger *ledger, struct oxp_moment *mome
 static void count_security(struct oxp_ledger *ledger, struct oxp_moment *moment, const struct oxp_code *code) {
     struct oxp_view category = oxp_view_from(code->category);
     if (strcmp(code->name, "unknown") == 0 && oxp_event_has(moment->event, OXP_FIELD_CATEGORY)) {
-        category = oxp_event_text(moment->event, OXP_FIELD_CATEGORY);
+        category = in_our_words(moment->event, OXP_FIELD_CATEGORY);
     }
     if (oxp_numbers_place(OXP_M_ERRORS, 1, category) == OXP_CATEGORY_SECURITY) {
         oxp_count_event(ledger, moment, oxp_cell(&ledger->numbers, OXP_M_SECURITY_HALTS, 0));
@@ -168,7 +147,10 @@ static void count_unhandled(struct oxp_ledger *ledger, struct oxp_moment *moment
 static void take_limit(struct oxp_ledger *ledger, const struct oxp_event *event, const struct oxp_code *code) {
     double limit = oxp_event_number(event, OXP_FIELD_SESSIONS_LIMIT, 0);
     if (limit <= 0 && strcmp(code->name, "bb_concurrency_limit") == 0) {
-        limit = limit_in(oxp_event_text(event, OXP_FIELD_MESSAGE));
+        unsigned ceiling = 0, present = 0;
+        if (oxp_capacity_from_message(oxp_event_text(event, OXP_FIELD_MESSAGE), &ceiling, &present)) {
+            limit = ceiling;
+        }
     }
     oxp_limits_announce(ledger, limit);
 }

@@ -70,13 +70,35 @@ static struct oxp_pair pair_count(const char *key, bool known, uint64_t count) {
         .key = key, .kind = known ? OXP_PAIR_COUNT : OXP_PAIR_NONE, .value.count = known ? count : 0};
 }
 
-void oxp_resource_pairs(const struct oxp_process_usage *process, struct oxp_pair pairs_out[OXP_RESOURCE_PAIRS]) {
-    bool cpu = (process->known & OXP_PROCESS_CPU) != 0, disk = (process->known & OXP_PROCESS_DISK) != 0;
-    pairs_out[0] = pair_number("cpu_user_s", cpu, process->cpu_user_s);
-    pairs_out[1] = pair_number("cpu_sys_s", cpu, process->cpu_system_s);
-    pairs_out[2] = pair_count("rss", (process->known & OXP_PROCESS_RESIDENT) != 0, process->resident_bytes);
-    pairs_out[3] = pair_count("read_bytes", disk, process->read_bytes);
-    pairs_out[4] = pair_count("write_bytes", disk, process->write_bytes);
-    pairs_out[5] = pair_count("fds", (process->known & OXP_PROCESS_OPEN_FDS) != 0, process->open_fds);
-    pairs_out[6] = pair_count("threads", (process->known & OXP_PROCESS_THREADS) != 0, process->threads);
+void oxp_resource_pairs(const struct oxp_resource_usage *usage, struct oxp_pair pairs_out[OXP_RESOURCE_PAIRS]) {
+    static const char *const pressure_keys[] = {"pressure.cpu_some_s",    "pressure.cpu_full_s",
+                                                "pressure.memory_some_s", "pressure.memory_full_s",
+                                                "pressure.io_some_s",     "pressure.io_full_s"};
+    const struct oxp_process_usage *process = &usage->process;
+    const struct oxp_container_usage *container = &usage->container;
+    unsigned of = process->known, in = container->known;
+    const struct oxp_pair pairs[] = {
+        pair_number("cpu_user_s", (of & OXP_PROCESS_CPU) != 0, process->cpu_user_s),
+        pair_number("cpu_sys_s", (of & OXP_PROCESS_CPU) != 0, process->cpu_system_s),
+        pair_count("rss", (of & OXP_PROCESS_RESIDENT) != 0, process->resident_bytes),
+        pair_count("read_bytes", (of & OXP_PROCESS_DISK) != 0, process->read_bytes),
+        pair_count("write_bytes", (of & OXP_PROCESS_DISK) != 0, process->write_bytes),
+        pair_count("fds", (of & OXP_PROCESS_OPEN_FDS) != 0, process->open_fds),
+        pair_count("max_fds", (of & OXP_PROCESS_MAX_FDS) != 0, process->max_fds),
+        pair_count("threads", (of & OXP_PROCESS_THREADS) != 0, process->threads),
+        pair_number("container.cpu_s", (in & OXP_CONTAINER_CPU) != 0, container->cpu_s),
+        pair_number("container.throttled_s", (in & OXP_CONTAINER_THROTTLED) != 0, container->throttled_s),
+        pair_count("container.working_set", (in & OXP_CONTAINER_WORKING_SET) != 0, container->working_set_bytes),
+        pair_count("container.memory_limit", (in & OXP_CONTAINER_MEMORY_LIMIT) != 0, container->memory_limit_bytes),
+        pair_count("container.oom_kills", (in & OXP_CONTAINER_OOM_KILLS) != 0, container->oom_kills),
+    };
+    memcpy(pairs_out, pairs, sizeof pairs);
+    struct oxp_pair *out = pairs_out + sizeof pairs / sizeof *pairs;
+    for (unsigned r = 0; r < OXP_PRESSURE_RESOURCES; r++) {
+        for (unsigned k = 0; k < OXP_PRESSURE_KINDS; k++) {
+            unsigned at = OXP_PRESSURE_KINDS * r + k;
+            out[at] =
+                pair_number(pressure_keys[at], (in & (OXP_CONTAINER_PRESSURE << at)) != 0, container->stalled_s[r][k]);
+        }
+    }
 }

@@ -24,7 +24,10 @@
  *     such events is nearly full its oldest ones are folded into that memory: what they opened is said later in its
  *     newest state, and what they closed is said if the sidecar knew it open. Only what opened and closed in between is
  *     lost.
- *  4. Every lost event leaves a gap in `seq`, so that the sidecar counts exactly as many (oxpecker_events_lost_total)
+ *  4. Callers that fill that queue faster than the client's thread gets to run at all (with the default, some ten
+ * thousand openings and ends within a few milliseconds) lose the newest, and `outrun` counts them: what is remembered
+ *     as open may then be out of date.
+ *  5. Every lost event leaves a gap in `seq`, so that the sidecar counts exactly as many (oxpecker_events_lost_total)
  *     as oxp_client_stats says were dropped.
  *
  * After fork without exec the child is a writer of its own, "main/<pid>", with a new boot and an empty queue; its
@@ -104,6 +107,7 @@ struct oxp_client_stats {
     uint64_t queued;   /* events that wait now */
     uint64_t connects; /* connections made */
     uint64_t open;     /* what is remembered as open */
+    uint64_t outrun;   /* dropped openings and ends, of which nothing is remembered either (rule 4) */
     uint64_t unkept;   /* openings that were not remembered, past open_limit or without memory */
     bool connected;
     char writer[65];

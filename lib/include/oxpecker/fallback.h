@@ -2,8 +2,9 @@
  *
  * Alternatives are tried in order. When the first works, the component is whole; when a later one works it is degraded,
  * and stays so until the first has worked again. While degraded the first is not tried at every call but every
- * `retry_first_s`, by one caller at a time: that is the way back. Every change is reported (`degraded`). All functions
- * may be called from any thread; the alternatives are called without a lock held. */
+ * `retry_first_s`, by one caller at a time: that is the way back. Every change is reported (`degraded`), and every
+ * fallback that failed. All functions may be called from any thread; the alternatives, and may_fall, are called without
+ * a lock held. */
 #ifndef OXPECKER_FALLBACK_H
 #define OXPECKER_FALLBACK_H
 
@@ -35,7 +36,10 @@ struct oxp_fallback_options {
 };
 
 struct oxp_fallback;
+/* OXP_ERR_NOMEM; OXP_ERR_INVALID: a name is empty or longer than 63 bytes, a function is missing, or there are less
+ * than 2 or more than 8 alternatives. */
 enum oxp_status oxp_fallback_new(const struct oxp_fallback_options *options, struct oxp_fallback **fallback_out);
+/* Not while a call is under way. */
 void oxp_fallback_free(struct oxp_fallback *fallback);
 
 /* Calls the alternatives until one works. NULL = one did, `*used_out` (may be NULL) says which; else the failure of the

@@ -1,14 +1,13 @@
 /* The recovery manager: hand it a failure, get an action, say how it went.
  *
- *     oxp_recovery_handle(recovery, failure, &advice);     opens the incident of this task and cause, or goes on with
- * it switch (advice.action) { ... do it ... } oxp_recovery_close(recovery, advice.incident, OXP_RECOVERED, NULL);
+ *     oxp_recovery_handle(recovery, failure, &advice);    (opens the incident of this task and cause, or goes on with
+ * it) switch (advice.action) { ... do it ... } oxp_recovery_close(recovery, advice.incident, OXP_RECOVERED, NULL);
  *
  * Rules:
  *  1. An incident begins with the first failure of a task (or of a component, where there is no task) from one cause:
- *     its code. It ends when the task succeeds, fails for good, or a person steps in. One at a time for a task and
- * cause.
+ *     its code. It ends when the task succeeds or fails for good. One at a time for a task and cause.
  *  2. The first advice is the action of the code (docs/errors.md). A fix that is registered for the failure's
- * fingerprint or code is tried first, once an incident.
+ * fingerprint or code is tried first, once an incident, whatever the action (but for rule 5).
  *  3. The same failure (fingerprint) seen `debug_after` times in one incident asks the debugger, when there is one. Its
  *     verdict `fixed` means: try again; `suggested`: try again, a person should look; `no_fix`, an error or no answer
  * in time: escalate.
@@ -16,7 +15,8 @@
  * a person: advice escalate, and the escalation is reported with its level and reason. It still can recover.
  *  5. A security failure is advice abort, at once, and escalates.
  *  6. Automation is full until the debugger has suggested something (semi) or a person stepped in (manual); where the
- *     table says semi or manual for a code it begins there.
+ *     table says semi or manual for a code it begins there. What a person had to step in for ends as manual, however
+ *     it ends.
  * Measures as the domain catalogue (4.1) counts them: detection = made - occurred, recovery = first failure to close,
  * retry success and manual interventions. All functions may be called from any thread; hooks run without a lock held.
  */
@@ -84,7 +84,7 @@ struct oxp_recovery_options {
     bool (*debug)(void *ctx, const struct oxp_debug_request *request, struct oxp_debug_answer *answer_out);
     /* … or a command: argv, NULL-terminated, run without a shell; the request's JSON on its standard input, its answer
      * {"verdict": "fixed|suggested|no_fix", "fix": "…", "report": "…"} on its standard output. Killed, with its process
-     * group, at the timeout. */
+     * group, at the timeout. Copied. What the host does about SIGCHLD and SIGPIPE is left alone. */
     const char *const *debug_command;
     double debug_timeout_s; /* 0 = 30 */
     /* Adds to the context, as JSON members ("\"key\": value, …" without braces); may be NULL. */
@@ -97,6 +97,7 @@ struct oxp_recovery_options {
 };
 
 struct oxp_recovery;
+/* OXP_ERR_NOMEM; OXP_ERR_INVALID (a debug_command without a program). */
 enum oxp_status oxp_recovery_new(const struct oxp_recovery_options *options, struct oxp_recovery **recovery_out);
 /* Open incidents stay open for the sidecar: the next process may resume them by task. */
 void oxp_recovery_free(struct oxp_recovery *recovery);

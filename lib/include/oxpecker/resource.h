@@ -102,9 +102,9 @@ double oxp_resource_cpu_percent(const struct oxp_resource_usage *before, const s
 /* Resident memory in MiB, NaN when it is not known. */
 double oxp_resource_memory_mb(const struct oxp_resource_usage *usage);
 
-#define OXP_RESOURCE_PAIRS 7
+#define OXP_RESOURCE_PAIRS 19
 /* The usage as values of a `resource` event (docs/events.md): what is not known becomes OXP_PAIR_NONE. */
-void oxp_resource_pairs(const struct oxp_process_usage *process, struct oxp_pair pairs_out[OXP_RESOURCE_PAIRS]);
+void oxp_resource_pairs(const struct oxp_resource_usage *usage, struct oxp_pair pairs_out[OXP_RESOURCE_PAIRS]);
 
 /* ---- In the background ---- */
 

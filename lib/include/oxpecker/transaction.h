@@ -54,18 +54,24 @@ struct oxp_transactions_options {
 struct oxp_transactions;
 struct oxp_transaction;
 
+/* OXP_ERR_NOMEM; OXP_ERR_LIMIT (more than 64 kinds); OXP_ERR_INVALID (a name with a blank or newline or of another
+ * length, no function, a policy that is none). A store is one manager's alone while that lives: for another, what this
+ * one has open looks like what a crash left (workers that share a Redis take a prefix each). */
 enum oxp_status oxp_transactions_new(const struct oxp_transactions_options *options,
                                      struct oxp_transactions **transactions_out);
 /* Transactions that are still open are left as a crash would leave them. */
 void oxp_transactions_free(struct oxp_transactions *transactions);
 
-/* `name` is 1 to 64 bytes as store.h's keys are; it must not be open already (OXP_ERR_EXISTS). `ids` may be NULL. */
+/* `name` is 1 to 64 bytes as store.h's keys are, and does not end in ".corrupt" (OXP_ERR_INVALID); it must not be open
+ * already, nor be kept in the store from before (OXP_ERR_EXISTS: recover first). `ids` may be NULL. Also OXP_ERR_NOMEM,
+ * or what the store says. */
 enum oxp_status oxp_transaction_begin(struct oxp_transactions *transactions, struct oxp_view name,
                                       const struct oxp_ids *ids, struct oxp_transaction **transaction_out);
 /* Pushes an undo step. When it does not return OXP_OK the step is not kept: the caller undoes it at once.
  * OXP_ERR_NOT_FOUND (kind), OXP_ERR_LIMIT, OXP_ERR_NOMEM, or what the store says. */
 enum oxp_status oxp_transaction_push(struct oxp_transaction *transaction, const char *kind, struct oxp_view data);
-/* The work is whole: forgets the steps and frees the transaction. */
+/* The work is whole: forgets the steps and frees the transaction. When it does not return OXP_OK (the store could not
+ * forget them) nothing has changed: commit again, or roll back. */
 enum oxp_status oxp_transaction_commit(struct oxp_transaction *transaction);
 
 struct oxp_rollback {
@@ -83,7 +89,9 @@ enum oxp_status oxp_transaction_rollback(struct oxp_transaction *transaction, st
  * lost. Counts as abandoned. */
 void oxp_transaction_abandon(struct oxp_transaction *transaction);
 /* Rolls back what an earlier process left in the store; `count_out` (may be NULL) gets how many transactions. A stored
- * one that cannot be read is set aside (its key gets the suffix ".corrupt") and counts as failed. */
+ * one that cannot be read is set aside (its key gets the suffix ".corrupt") and counts as failed.
+ * Returns the first failure, with its reason in `error`; the others are rolled back all the same. What this manager has
+ * open is left alone. */
 enum oxp_status oxp_transactions_recover(struct oxp_transactions *transactions, unsigned *count_out,
                                          struct oxp_error *error);
 

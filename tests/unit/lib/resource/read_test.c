@@ -356,18 +356,27 @@ static void percentages(void **state) {
 static void pairs_of_an_event(void **state) {
     (void)state;
     struct oxp_pair pairs[OXP_RESOURCE_PAIRS];
-    struct oxp_process_usage process = {
-        .known = OXP_PROCESS_CPU | OXP_PROCESS_THREADS, .cpu_user_s = 1.5, .cpu_system_s = 2.5, .threads = 3};
-    oxp_resource_pairs(&process, pairs);
+    struct oxp_resource_usage both = {.process = {.known = OXP_PROCESS_CPU | OXP_PROCESS_THREADS,
+                                                   .cpu_user_s = 1.5,
+                                                   .cpu_system_s = 2.5,
+                                                   .threads = 3},
+                                       .container = {.known = OXP_CONTAINER_OOM_KILLS | OXP_CONTAINER_PRESSURE << 5,
+                                                     .oom_kills = 4,
+                                                     .stalled_s = {[2] = {0, 7}}}};
+    oxp_resource_pairs(&both, pairs);
     unsigned known = 0;
     for (size_t i = 0; i < OXP_RESOURCE_PAIRS; i++) {
         known += pairs[i].kind != OXP_PAIR_NONE;
     }
-    assert_int_equal(known, 3);
+    assert_int_equal(known, 5);
     assert_string_equal(pairs[1].key, "cpu_sys_s");
     assert_float_equal(pairs[1].value.number, 2.5, 0);
-    assert_string_equal(pairs[6].key, "threads");
-    assert_int_equal(pairs[6].value.count, 3);
+    assert_string_equal(pairs[7].key, "threads");
+    assert_int_equal(pairs[7].value.count, 3);
+    assert_string_equal(pairs[12].key, "container.oom_kills");
+    assert_int_equal(pairs[12].value.count, 4);
+    assert_string_equal(pairs[18].key, "pressure.io_full_s");
+    assert_float_equal(pairs[18].value.number, 7, 0);
 }
 
 int main(void) {
