@@ -14,9 +14,9 @@ help: ## this list
 deps: ## install the Debian packages that are missing (apt-get, with sudo when not root); starts no service
 	@scripts/deps.sh build run
 
-build: deps ## build the daemon: build/release/oxpecker
+build: deps ## build the daemon, build/release/oxpecker, and liboxpecker
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }; rm -f build.log
-	@cmake --build --preset release --target oxpecker -- -j$(JOBS)
+	@cmake --build --preset release --target oxpecker liboxpecker -- -j$(JOBS)
 
 run: build ## start the sidecar with an orchestrator beside it that does real work; Ctrl-C ends both
 	@examples/shell/run.sh

@@ -1,12 +1,14 @@
-/* What the routes answer: metrics, health, lifecycle, events in, the ledger as JSON.
+/* What the routes answer: metrics, health, lifecycle, events in, the ledger and what happened lately as JSON.
  *
- * The lists of the ledger (sessions, tasks, breakers, writers) answer {"total": all that match, "skip": s, "<list>":
- * [entries]}, oldest first; ?limit= (1 to 1,000, 100 if absent), ?skip= and ?id= choose. Times are unix seconds, null
- * when unknown. */
+ * The lists of the ledger (sessions, tasks, breakers, incidents, writers) answer {"total": all that match, "skip": s,
+ * "<list>": [entries]}, oldest first; ?limit= (1 to 1,000, 100 if absent), ?skip= and ?id= choose, of incidents also
+ * ?state=, ?severity= and ?task=. Traces and logs answer {"total": …, "<list>": …}, newest first. Times are unix
+ * seconds, null when unknown. */
 #ifndef OXP_API_API_H
 #define OXP_API_API_H
 
 #include "exporter/api/intake.h"
+#include "exporter/api/recent.h"
 #include "exporter/loop/loop.h"
 #include "exporter/serve/serve.h"
 
@@ -16,6 +18,7 @@ struct oxp_api {
     struct oxp_loop *loop;
     struct oxp_ledger *ledger; /* touched only through oxp_loop_call */
     struct oxp_intake *intake; /* likewise */
+    struct oxp_recent *recent; /* NULL: there are no traces and no logs */
     struct oxp_log *log;
     const struct oxp_clock *clock;
     _Atomic bool openmetrics_created; /* --web.openmetrics-created */

@@ -1,5 +1,6 @@
 #include "exporter/api/intake.h"
 
+#include "exporter/api/recent.h"
 #include "lib/base/utf8.h"
 
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 struct oxp_intake {
     struct oxp_ledger *ledger;
+    struct oxp_recent *recent;
     struct oxp_log *log;
     const struct oxp_clock *clock;
     struct oxp_counter received[3]; /* by enum oxp_transport */
@@ -73,6 +75,10 @@ void oxp_intake_on_announced(struct oxp_intake *intake,
                              void *ctx) {
     intake->announced = announced;
     intake->announced_ctx = ctx;
+}
+
+void oxp_intake_set_recent(struct oxp_intake *intake, struct oxp_recent *recent) {
+    intake->recent = recent;
 }
 
 /* ---- Refusals ---- */
@@ -194,6 +200,7 @@ __attribute__((cold, noinline)) static void tell_announced(struct oxp_intake *in
 /* What follows from an event that was applied. */
 static void account(struct oxp_intake *intake, const struct oxp_event *event, const struct origin *origin) {
     oxp_counter_add(intake->received[origin->transport], 1);
+    oxp_recent_event(intake->recent, event, origin->connection, intake->now_s);
     if (oxp_event_has(event, OXP_FIELD_TS)) {
         double lag = intake->now_s - event->values[OXP_FIELD_TS].number;
         oxp_histogram_observe(intake->lag, lag > 0 ? lag : 0);
@@ -340,5 +347,7 @@ void oxp_intake_stream_end(struct oxp_intake_stream *stream) {
         oxp_intake_reject(stream->intake, OXP_TRANSPORT_UNIX, stream->connection, number, OXP_REJECT_CUT);
     }
     oxp_ledger_disconnect(stream->intake->ledger, stream->connection);
+    read_clock(stream->intake);
+    oxp_recent_disconnected(stream->intake->recent, stream->connection, stream->intake->now_s);
     free(stream);
 }

@@ -17,6 +17,9 @@ struct oxp_intake; /* counters and one event to parse into */
 enum oxp_status oxp_intake_new(struct oxp_ledger *ledger, struct oxp_selfstats *stats, struct oxp_log *log,
                                const struct oxp_clock *clock, struct oxp_intake **intake_out);
 void oxp_intake_free(struct oxp_intake *intake);
+/* From now on accepted events go to `recent` (borrowed; NULL = nobody), too. */
+struct oxp_recent;
+void oxp_intake_set_recent(struct oxp_intake *intake, struct oxp_recent *recent);
 
 /* Told of each announcement (`pid` is what it says, 0 when it does not) and each planned end of a root writer, as it is
  * applied. `announced` false: it stops. */

@@ -1,4 +1,4 @@
-/* GET /api/oxpecker/v1/sessions, tasks, breakers, writers: what the ledger knows, page by page.
+/* GET /api/oxpecker/v1/sessions, tasks, breakers, incidents, writers: what the ledger knows, page by page.
  *
  * A list is a table: for each field its name, its kind and where it stands in the ledger's view. One reader of the
  * query and one encoder serve them all. */
@@ -87,6 +87,30 @@ static const struct column breaker_columns[] = {
     {NULL, TEXT, 0, 0},
 };
 
+static const struct column incident_columns[] = {
+    COLUMN(oxp_incident_view, id, TEXT),
+    COLUMN(oxp_incident_view, state, TEXT),
+    COLUMN(oxp_incident_view, code, TEXT),
+    COLUMN(oxp_incident_view, category, TEXT),
+    COLUMN(oxp_incident_view, severity, TEXT),
+    COLUMN(oxp_incident_view, component, TEXT),
+    COLUMN(oxp_incident_view, workflow, TEXT),
+    COLUMN(oxp_incident_view, session, TEXT),
+    COLUMN(oxp_incident_view, task, TEXT),
+    COLUMN(oxp_incident_view, trace_id, TEXT),
+    COLUMN(oxp_incident_view, action, TEXT),
+    COLUMN(oxp_incident_view, automation, TEXT),
+    COLUMN(oxp_incident_view, outcome, TEXT),
+    COLUMN(oxp_incident_view, level, TEXT),
+    COLUMN(oxp_incident_view, reason, TEXT),
+    COLUMN(oxp_incident_view, writer, TEXT),
+    COLUMN(oxp_incident_view, boot, TEXT),
+    COLUMN(oxp_incident_view, opened_s, SECONDS),
+    COLUMN(oxp_incident_view, closed_s, SECONDS),
+    COLUMN(oxp_incident_view, derived, FLAG),
+    {NULL, TEXT, 0, 0},
+};
+
 static const struct column writer_columns[] = {
     COLUMN(oxp_writer_view, writer, TEXT),
     COLUMN(oxp_writer_view, boot, TEXT),
@@ -111,12 +135,19 @@ static const struct column writer_columns[] = {
 VIEW(sessions, oxp_session_view)
 VIEW(tasks, oxp_task_view)
 VIEW(breakers, oxp_breaker_view)
+VIEW(incidents, oxp_incident_view)
 VIEW(writers, oxp_writer_view)
 
 static const struct list sessions = {"sessions", view_sessions, sizeof(struct oxp_session_view), session_columns};
 static const struct list tasks = {"tasks", view_tasks, sizeof(struct oxp_task_view), task_columns};
 static const struct list breakers = {"breakers", view_breakers, sizeof(struct oxp_breaker_view), breaker_columns};
+static const struct list incidents = {"incidents", view_incidents, sizeof(struct oxp_incident_view), incident_columns};
 static const struct list writers = {"writers", view_writers, sizeof(struct oxp_writer_view), writer_columns};
+
+/* What an incident must be; empty = anything. */
+struct incident_filter {
+    struct oxp_view state, severity, task;
+};
 
 /* One question to the ledger. */
 struct page {
@@ -126,10 +157,45 @@ struct page {
     size_t skip, limit;
     char *entries; /* limit of them */
     size_t total;
+    const struct incident_filter *filter; /* of incidents; NULL = none */
+    char *some;                           /* SOME entries, with a filter */
 };
+
+#define SOME 16
+
+/* "open" is also one that was escalated: it is not over. */
+static bool passes(const struct incident_filter *filter, const struct oxp_incident_view *incident) {
+    bool over = strcmp(incident->state, "closed") == 0;
+    bool state = filter->state.len == 0 || oxp_view_is(filter->state, incident->state) ||
+                 (oxp_view_is(filter->state, "open") && !over);
+    return state && (filter->severity.len == 0 || oxp_view_is(filter->severity, incident->severity)) &&
+           (filter->task.len == 0 || oxp_view_is(filter->task, incident->task));
+}
+
+/* Goes through all of them, a few at a time, and keeps the page of those that pass. */
+static void look_through(struct page *page) {
+    size_t size = page->list->entry_size, all = SIZE_MAX;
+    for (size_t from = 0; from < all; from += SOME) {
+        all = page->list->view(page->ledger, page->id, from, page->some, SOME);
+        for (size_t i = 0; i < SOME && from + i < all; i++) {
+            const char *entry = page->some + i * size;
+            if (!passes(page->filter, (const struct oxp_incident_view *)(const void *)entry)) {
+                continue;
+            }
+            size_t at = page->total++;
+            if (at >= page->skip && at - page->skip < page->limit) {
+                memcpy(page->entries + (at - page->skip) * size, entry, size);
+            }
+        }
+    }
+}
 
 static void look(void *ctx) {
     struct page *page = ctx;
+    if (page->filter != NULL) {
+        look_through(page);
+        return;
+    }
     page->total = page->list->view(page->ledger, page->id, page->skip, page->entries, page->limit);
 }
 
@@ -179,8 +245,7 @@ static struct oxp_json *encode(const struct page *page, enum oxp_status *status)
     return root;
 }
 
-/* A whole number in the query from `least` to `most`, or `otherwise` when it is not there. */
-static bool read_number(const struct oxp_request *request, const char *name, const uint64_t bounds[2], size_t *value) {
+bool oxp_api_number(const struct oxp_request *request, const char *name, const uint64_t bounds[2], size_t *value) {
     const char *text = oxp_request_argument(request, name);
     uint64_t number = 0;
     if (text == NULL) {
@@ -193,26 +258,33 @@ static bool read_number(const struct oxp_request *request, const char *name, con
     return true;
 }
 
-static void answer_list(struct oxp_api *api, const struct oxp_request *request, const struct list *list,
+static void answer_page(struct oxp_api *api, const struct oxp_request *request, struct page page,
                         struct oxp_response *response) {
-    struct page page = {.list = list, .ledger = api->ledger, .limit = LIMIT_DEFAULT};
+    const struct list *list = page.list;
+    page.ledger = api->ledger;
+    page.limit = LIMIT_DEFAULT;
     page.id = oxp_view_from(oxp_request_argument(request, "id"));
-    if (!read_number(request, "limit", (const uint64_t[]){1, LIMIT_MAX}, &page.limit) ||
-        !read_number(request, "skip", (const uint64_t[]){0, SIZE_MAX / 2}, &page.skip)) {
+    if (!oxp_api_number(request, "limit", (const uint64_t[]){1, LIMIT_MAX}, &page.limit) ||
+        !oxp_api_number(request, "skip", (const uint64_t[]){0, SIZE_MAX / 2}, &page.skip)) {
         oxp_response_error(response, 400, "limit must be a whole number from 1 to %d, skip one from 0", LIMIT_MAX);
         return;
     }
     page.entries = calloc(page.limit, list->entry_size);
-    if (page.entries == NULL) {
+    page.some = page.filter == NULL ? NULL : calloc(SOME, list->entry_size);
+    if (page.entries == NULL || (page.filter != NULL && page.some == NULL)) {
         oxp_response_error(response, 503, "no memory for %zu entries", page.limit);
-        return;
-    }
-    if (oxp_api_on_loop(api, look, &page, response)) {
+    } else if (oxp_api_on_loop(api, look, &page, response)) {
         enum oxp_status status = OXP_OK;
         struct oxp_json *root = encode(&page, &status);
         oxp_api_json(response, 200, root, status);
     }
+    free(page.some);
     free(page.entries);
+}
+
+static void answer_list(struct oxp_api *api, const struct oxp_request *request, const struct list *list,
+                        struct oxp_response *response) {
+    answer_page(api, request, (struct page){.list = list}, response);
 }
 
 void oxp_api_sessions(void *ctx, const struct oxp_request *request, struct oxp_response *response) {
@@ -225,6 +297,19 @@ void oxp_api_tasks(void *ctx, const struct oxp_request *request, struct oxp_resp
 
 void oxp_api_breakers(void *ctx, const struct oxp_request *request, struct oxp_response *response) {
     answer_list(ctx, request, &breakers, response);
+}
+
+void oxp_api_incidents(void *ctx, const struct oxp_request *request, struct oxp_response *response) {
+    const struct incident_filter filter = {oxp_view_from(oxp_request_argument(request, "state")),
+                                           oxp_view_from(oxp_request_argument(request, "severity")),
+                                           oxp_view_from(oxp_request_argument(request, "task"))};
+    bool known = filter.state.len == 0 || oxp_view_is(filter.state, "open") || oxp_view_is(filter.state, "escalated") ||
+                 oxp_view_is(filter.state, "closed");
+    if (!known) {
+        oxp_response_error(response, 400, "state must be open, escalated or closed");
+        return;
+    }
+    answer_page(ctx, request, (struct page){.list = &incidents, .filter = &filter}, response);
 }
 
 void oxp_api_writers(void *ctx, const struct oxp_request *request, struct oxp_response *response) {

@@ -22,7 +22,11 @@ static const struct oxp_route table[] = {
     {PREFIX "sessions", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_sessions},
     {PREFIX "tasks", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_tasks},
     {PREFIX "breakers", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_breakers},
+    {PREFIX "incidents", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_incidents},
     {PREFIX "writers", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_writers},
+    {PREFIX "traces", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_traces},
+    {PREFIX "traces/*", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_trace},
+    {PREFIX "logs", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_logs},
     {"/", OXP_GET, OXP_ACCESS_OPEN, 0, landing},
 };
 #define ROWS (sizeof table / sizeof table[0])
@@ -93,6 +97,14 @@ void oxp_api_json(struct oxp_response *response, int status, struct oxp_json *tr
     response->body_len = len;
 }
 
+void oxp_api_json_text(struct oxp_response *response, struct oxp_buf *text) {
+    response->body = oxp_buf_take(text, &response->body_len);
+    response->content_type = "application/json";
+    if (response->body == NULL) {
+        oxp_response_error(response, 503, "no memory for the answer");
+    }
+}
+
 /* ---- The landing page ---- */
 
 static void append_html(struct oxp_buf *page, const char *text) {
@@ -123,7 +135,7 @@ static void landing(void *ctx, const struct oxp_request *request, struct oxp_res
                "<body>\n<h1>Oxpecker</h1>\n<p>Metrics and alerts of a session orchestrator. Version " OXP_VERSION
                ".</p>\n<ul>\n");
     for (const struct oxp_route *route = oxp_request_routes(request); route->path != NULL; route++) {
-        if ((route->methods & OXP_GET) != 0 && route->handle != landing) {
+        if ((route->methods & OXP_GET) != 0 && route->handle != landing && strchr(route->path, '*') == NULL) {
             oxp_buf_append_text(&page, "<li><a href=\"");
             append_html(&page, route->path);
             oxp_buf_append_text(&page, "\">");

@@ -301,6 +301,7 @@ static enum oxp_status make_server(struct oxp_daemon *daemon, struct oxp_error *
     api->loop = daemon->loop;
     api->ledger = daemon->ledger;
     api->intake = daemon->intake;
+    api->recent = daemon->recent;
     api->log = daemon->log;
     api->clock = daemon->clock;
     api->openmetrics_created = oxp_config_bool(&daemon->config, OXP_OPT_WEB_OPENMETRICS_CREATED);
@@ -360,6 +361,15 @@ static enum oxp_status block_signals(struct oxp_daemon *daemon) {
     return daemon->signals < 0 ? OXP_ERR_IO : OXP_OK;
 }
 
+static enum oxp_status make_intake(struct oxp_daemon *daemon) {
+    enum oxp_status status =
+        oxp_intake_new(daemon->ledger, &daemon->stats, daemon->log, daemon->clock, &daemon->intake);
+    if (status == OXP_OK) {
+        oxp_intake_set_recent(daemon->intake, daemon->recent);
+    }
+    return status;
+}
+
 static enum oxp_status build(struct oxp_daemon *daemon, struct oxp_error *error) {
     enum oxp_status status = oxp_config_load(&daemon->source, &daemon->config, error);
     if (status != OXP_OK) {
@@ -367,11 +377,11 @@ static enum oxp_status build(struct oxp_daemon *daemon, struct oxp_error *error)
     }
     raise_descriptor_limit();
     if ((status = block_signals(daemon)) != OXP_OK || (status = make_log(daemon)) != OXP_OK ||
-        (status = make_registry(daemon)) != OXP_OK || (status = oxp_loop_new(daemon->clock, &daemon->loop)) != OXP_OK ||
+        (status = make_registry(daemon)) != OXP_OK ||
+        (status = oxp_recent_new(&daemon->stats, &daemon->recent)) != OXP_OK ||
+        (status = oxp_loop_new(daemon->clock, &daemon->loop)) != OXP_OK ||
         (status = oxp_timer_new(daemon->loop, oxp_daemon_tick, daemon, &daemon->tick)) != OXP_OK ||
-        (status = make_ledger(daemon, error)) != OXP_OK ||
-        (status = oxp_intake_new(daemon->ledger, &daemon->stats, daemon->log, daemon->clock, &daemon->intake)) !=
-            OXP_OK ||
+        (status = make_ledger(daemon, error)) != OXP_OK || (status = make_intake(daemon)) != OXP_OK ||
         (status = make_listener(daemon, error)) != OXP_OK || (status = make_server(daemon, error)) != OXP_OK ||
         (status = oxp_daemon_start_probe(daemon, &daemon->config, error)) != OXP_OK ||
         (status = oxp_watching_new(daemon, &daemon->watching, error)) != OXP_OK) {
@@ -449,6 +459,7 @@ void oxp_daemon_free(struct oxp_daemon *daemon, bool clean) {
         oxp_log_info(daemon->log, "stopped", OXP_LOG_TEXT("state", state));
     }
     oxp_log_free(daemon->log);
+    oxp_recent_free(daemon->recent);
     oxp_registry_free(daemon->registry);
     oxp_config_fini(&daemon->config);
     free(daemon);

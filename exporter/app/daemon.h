@@ -26,6 +26,7 @@ struct oxp_daemon {
     struct oxp_ledger *ledger; /* loop thread */
     struct oxp_loop *loop;
     struct oxp_timer *tick;
+    struct oxp_recent *recent; /* traces and logs: fed by the loop, read by any */
     struct oxp_intake *intake; /* loop thread */
     struct oxp_listener *listener;
     struct oxp_route *routes;

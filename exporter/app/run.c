@@ -71,6 +71,7 @@ static bool stopped(struct oxp_daemon *daemon) {
 void oxp_daemon_tick(void *ctx) {
     struct oxp_daemon *daemon = ctx;
     oxp_ledger_tick(daemon->ledger);
+    oxp_recent_tick(daemon->recent, oxp_wall_seconds(oxp_clock_wall(daemon->clock)));
     double seen = scrapes(daemon);
     if (seen != daemon->scrapes_seen) {
         daemon->scrapes_seen = seen;

@@ -4,29 +4,46 @@
 #include "exporter/watch/follow.h"
 #include "exporter/watch/process.h"
 #include "lib/base/buf.h"
+#include "lib/base/crc32.h"
 #include "lib/net/net.h"
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* How long a thread waits for the loop to take what it has: the loop is never away for so long, and once it has ended
- * the call comes back at once. */
-#define HAND_OVER_MS 60000
+/* Every watcher's thread waits for the loop without limit: once the loop has ended the call comes back at once, and
+ * until then there is no better place for what was seen. The loop never waits for a watcher. */
+#define NO_LIMIT_MS (-1)
 #define LOG_INTERVAL_MS 250
-#define LOG_BATCH_MAX ((size_t)256 * 1024) /* bytes of log lines that are handed over at once */
+#define LOG_BATCH_MAX ((size_t)256 * 1024) /* bytes of log lines that wait for the loop */
+#define LOG_BATCH_KEPT ((size_t)64 * 1024) /* bytes of memory that are kept for the next ones */
 #define PROVIDER_IDS_MAX 256
+
+/* Whose counts those are that the ledger is told: it knows one process, whose counts never fall. Another one's go on
+ * from where they were, so that what it had used before it was looked at counts for nothing. */
+struct continued {
+    int64_t pid; /* 0 = none yet */
+    uint64_t start_ticks;
+    double base[4], last[4]; /* seconds in user and system mode, bytes read and written */
+};
 
 struct oxp_watching {
     struct oxp_daemon *daemon;
-    /* The process; `watched` is the newest sample, guarded by the loop call that takes it. */
+    /* The process. */
     struct oxp_process_watch *process;
-    /* The log. The batch is the follower's thread's, the parser's state the loop thread's. */
+    struct continued continued; /* the watch's thread */
+    uint64_t announcer;         /* the connection that announced what is watched; loop thread */
+    /* The log. */
     struct oxp_follower *follower;
+    pthread_mutex_t mutex; /* guards the four below */
+    pthread_cond_t left;
+    bool loop_left;       /* the loop has ended, and its thread waits for the follower's */
+    struct oxp_buf batch; /* lines that wait for the loop */
+    bool posted;          /* it was told that there are some */
+    struct oxp_buf taken; /* loop thread, as are the next two */
     struct oxp_audit_reader audit;
-    struct oxp_buf batch;
-    unsigned long lines; /* handed on so far */
-    char position_path[4096];
-    bool is_pipe;
+    unsigned long lines;      /* handed on so far */
+    char position_path[4096]; /* the follower's thread */
     /* The provider. */
     struct oxp_http *http;
     struct oxp_poller *poller;
@@ -37,6 +54,30 @@ static double known(double value, bool is_known) {
 }
 
 /* ---- The process ---- */
+
+static double go_on(struct continued *continued, unsigned i, bool is_same, double value) {
+    if (isnan(value)) {
+        return value;
+    }
+    if (!is_same) {
+        continued->base[i] = continued->last[i] - value;
+    }
+    return continued->last[i] = continued->base[i] + value;
+}
+
+static void continue_counts(struct continued *continued, const struct oxp_process_sample *sample,
+                            struct oxp_watched *watched) {
+    if (!sample->present) {
+        return;
+    }
+    bool is_same = continued->pid == sample->pid && continued->start_ticks == sample->usage.process.start_ticks;
+    continued->pid = sample->pid;
+    continued->start_ticks = sample->usage.process.start_ticks;
+    watched->cpu_user_s = go_on(continued, 0, is_same, watched->cpu_user_s);
+    watched->cpu_sys_s = go_on(continued, 1, is_same, watched->cpu_sys_s);
+    watched->read_bytes = go_on(continued, 2, is_same, watched->read_bytes);
+    watched->write_bytes = go_on(continued, 3, is_same, watched->write_bytes);
+}
 
 static void to_watched(const struct oxp_process_sample *sample, struct oxp_watched *out) {
     const struct oxp_process_usage *p = &sample->usage.process;
@@ -79,7 +120,8 @@ static void take_sample(void *ctx) {
 static void process_sampled(void *ctx, const struct oxp_process_sample *sample) {
     struct sampled sampled = {.watching = ctx};
     to_watched(sample, &sampled.watched);
-    (void)oxp_loop_call(sampled.watching->daemon->loop, take_sample, &sampled, HAND_OVER_MS);
+    continue_counts(&sampled.watching->continued, sample, &sampled.watched);
+    (void)oxp_loop_call(sampled.watching->daemon->loop, take_sample, &sampled, NO_LIMIT_MS);
 }
 
 /* On the loop thread, from the intake. */
@@ -89,10 +131,14 @@ static void announced(void *ctx, uint64_t connection, bool is_there, int64_t pid
     if (oxp_config_number(&daemon->config, OXP_OPT_ORCHESTRATOR_PID) > 0) {
         return; /* the operator knows better */
     }
-    if (!is_there) {
+    int64_t peer_pid = daemon->listener == NULL ? 0 : oxp_listener_peer_pid(daemon->listener, connection);
+    if (is_there && connection != 0) {
+        watching->announcer = connection;
+        oxp_process_watch_set(watching->process, peer_pid, pid);
+    } else if (!is_there && (connection == watching->announcer ||
+                             oxp_listener_peer_pid(daemon->listener, watching->announcer) == 0)) {
+        /* Of several writers another one may stop: the one that is watched goes on, as its connection shows. */
         oxp_process_watch_clear(watching->process);
-    } else if (connection != 0 && daemon->listener != NULL) {
-        oxp_process_watch_set(watching->process, oxp_listener_peer_pid(daemon->listener, connection), pid);
     }
 }
 
@@ -127,31 +173,67 @@ static enum oxp_status watch_process(struct oxp_watching *watching, struct oxp_e
 
 /* ---- The log ---- */
 
-static void take_lines(void *ctx) {
-    struct oxp_watching *watching = ctx;
-    struct oxp_view left = oxp_buf_view(&watching->batch);
+/* The follower's thread gathers lines in `batch`; the loop is told of the first one with a post, and takes whatever is
+ * there when its turn comes. When there is much, and before a position is kept, the follower waits for it: what stands
+ * before a position was applied. */
+
+static void apply_lines(struct oxp_watching *watching, struct oxp_view left) {
     while (left.len > 0) {
         const char *newline = memchr(left.ptr, '\n', left.len);
         size_t len = newline == NULL ? left.len : (size_t)(newline - left.ptr);
         oxp_intake_log_line(watching->daemon->intake, &watching->audit, ++watching->lines, oxp_view_of(left.ptr, len));
-        left = oxp_view_of(left.ptr + len + 1, left.len - len - (newline != NULL));
+        left = oxp_view_of(left.ptr + len + (newline != NULL), left.len - len - (newline != NULL));
     }
 }
 
-/* On the follower's thread, as are the next three. */
-static void hand_over_lines(struct oxp_watching *watching) {
-    if (watching->batch.len > 0) {
-        (void)oxp_loop_call(watching->daemon->loop, take_lines, watching, HAND_OVER_MS);
-        oxp_buf_clear(&watching->batch);
+static void take_lines(void *ctx) {
+    struct oxp_watching *watching = ctx;
+    pthread_mutex_lock(&watching->mutex);
+    struct oxp_buf lines = watching->batch;
+    watching->batch = watching->taken;
+    watching->posted = false;
+    pthread_mutex_unlock(&watching->mutex);
+    apply_lines(watching, oxp_buf_view(&lines));
+    oxp_buf_clear(&lines);
+    if (lines.size > LOG_BATCH_KEPT) {
+        oxp_buf_fini(&lines);
     }
+    watching->taken = lines;
+}
+
+/* On the follower's thread, as are the next three. When the loop has ended, the lines are applied here, while its
+ * thread waits for this one: so the position that is kept last is exact. */
+static void hand_over_lines(struct oxp_watching *watching) {
+    if (oxp_loop_call(watching->daemon->loop, take_lines, watching, NO_LIMIT_MS) == OXP_OK) {
+        return;
+    }
+    pthread_mutex_lock(&watching->mutex);
+    while (!watching->loop_left) {
+        pthread_cond_wait(&watching->left, &watching->mutex);
+    }
+    pthread_mutex_unlock(&watching->mutex);
+    take_lines(watching);
 }
 
 static void log_line(void *ctx, struct oxp_view line) {
     struct oxp_watching *watching = ctx;
-    oxp_buf_append_view(&watching->batch, line);
-    oxp_buf_append_char(&watching->batch, '\n');
-    if (watching->is_pipe || watching->batch.len >= LOG_BATCH_MAX) {
+    pthread_mutex_lock(&watching->mutex);
+    char *room = oxp_buf_reserve(&watching->batch, line.len + 1);
+    if (room != NULL) {
+        memcpy(room, line.ptr, line.len);
+        room[line.len] = '\n';
+        oxp_buf_commit(&watching->batch, line.len + 1);
+    }
+    bool tells = !watching->posted, is_full = watching->batch.len >= LOG_BATCH_MAX;
+    watching->posted = true;
+    pthread_mutex_unlock(&watching->mutex);
+    bool told = !tells || oxp_loop_post(watching->daemon->loop, take_lines, watching) == OXP_OK;
+    if (!told || is_full || room == NULL) {
         hand_over_lines(watching);
+    }
+    if (room == NULL) {
+        oxp_log_error(watching->daemon->log, "a line of the orchestrator's log was lost: no memory",
+                      OXP_LOG_NUM("bytes", line.len));
     }
 }
 
@@ -214,10 +296,9 @@ static enum oxp_status follow_log(struct oxp_watching *watching, struct oxp_erro
                              oxp_config_text(config, OXP_OPT_ORCHESTRATOR_LOG_UTC_OFFSET));
     }
     oxp_audit_init(&watching->audit, &audit);
-    oxp_buf_init(&watching->batch, LOG_BATCH_MAX + 2 * OXP_FOLLOW_LINE_MAX);
-    watching->is_pipe = strcmp(path, "-") == 0;
-    if (storage[0] != '\0' && !watching->is_pipe) {
-        snprintf(watching->position_path, sizeof watching->position_path, "%s/log.position", storage);
+    if (storage[0] != '\0' && strcmp(path, "-") != 0) { /* a position for each path: one of another file is no help */
+        snprintf(watching->position_path, sizeof watching->position_path, "%s/log-%08x.position", storage,
+                 (unsigned)oxp_crc32c(0, path, strlen(path)));
     }
     bool resumes =
         watching->position_path[0] != '\0' && oxp_follow_position_load(watching->position_path, &position) == OXP_OK;
@@ -247,7 +328,7 @@ struct told {
 
 static void tell(struct oxp_watching *watching, oxp_loop_fn *fn, struct told *told) {
     told->watching = watching;
-    (void)oxp_loop_call(watching->daemon->loop, fn, told, HAND_OVER_MS);
+    (void)oxp_loop_call(watching->daemon->loop, fn, told, NO_LIMIT_MS);
 }
 
 static void take_answer(void *ctx) {
@@ -356,7 +437,9 @@ static enum oxp_status poll_provider(struct oxp_watching *watching, struct oxp_e
         .note = provider_note,
         .ctx = watching,
     };
-    return oxp_poller_new(&options, &watching->poller, error);
+    struct oxp_error why = {0};
+    status = oxp_poller_new(&options, &watching->poller, &why);
+    return status == OXP_OK ? OXP_OK : oxp_error_set(error, status, 0, 0, "provider: %s", why.text);
 }
 
 /* ---- All of it ---- */
@@ -368,12 +451,17 @@ enum oxp_status oxp_watching_new(struct oxp_daemon *daemon, struct oxp_watching 
         return OXP_ERR_NOMEM;
     }
     watching->daemon = daemon;
+    pthread_mutex_init(&watching->mutex, NULL);
+    pthread_cond_init(&watching->left, NULL);
+    oxp_buf_init(&watching->batch, LOG_BATCH_MAX + 2 * OXP_FOLLOW_LINE_MAX);
+    oxp_buf_init(&watching->taken, LOG_BATCH_MAX + 2 * OXP_FOLLOW_LINE_MAX);
     *watching_out = watching; /* from here on it is the daemon's to free */
     enum oxp_status status = watch_process(watching, error);
     if (status == OXP_OK) {
-        status = follow_log(watching, error);
+        status = poll_provider(watching, error);
     }
-    return status == OXP_OK ? poll_provider(watching, error) : status;
+    /* Last: a start that fails must not have read lines, whose position would be kept. */
+    return status == OXP_OK ? follow_log(watching, error) : status;
 }
 
 void oxp_watching_reload(struct oxp_watching *watching, const struct oxp_config *config) {
@@ -392,8 +480,13 @@ void oxp_watching_free(struct oxp_watching *watching) {
     if (watching == NULL) {
         return;
     }
-    oxp_process_watch_free(watching->process);
+    pthread_mutex_lock(&watching->mutex);
+    watching->loop_left = true;
+    pthread_cond_signal(&watching->left);
+    pthread_mutex_unlock(&watching->mutex);
     oxp_follower_free(watching->follower);
+    oxp_intake_on_announced(watching->daemon->intake, NULL, NULL); /* the listener has yet to hand in its last bytes */
+    oxp_process_watch_free(watching->process);
     if (watching->poller != NULL) {
         oxp_poller_free(watching->poller);
     }
@@ -401,5 +494,8 @@ void oxp_watching_free(struct oxp_watching *watching) {
         watching->http->free(watching->http);
     }
     oxp_buf_fini(&watching->batch);
+    oxp_buf_fini(&watching->taken);
+    pthread_mutex_destroy(&watching->mutex);
+    pthread_cond_destroy(&watching->left);
     free(watching);
 }

@@ -53,6 +53,34 @@ struct oxp_wall oxp_wall_from_seconds(double seconds) {
     return (struct oxp_wall){(int64_t)whole * OXP_NS_PER_S + llround((seconds - whole) * 1e9)};
 }
 
+struct date {
+    int64_t year;
+    int month, day;
+};
+
+/* Days from 1 March of the year 0 to that of another (proleptic Gregorian calendar): a leap day is its year's last. */
+static int64_t first_day_of(int64_t year) {
+    return 365 * year + year / 4 - year / 100 + year / 400;
+}
+
+/* gmtime_r takes a lock of the C library, which in a forked child may never be free again. */
+static struct date date_of(int64_t days_since_1970) {
+    static const int first_day_of_month[] = {0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 306, 337}; /* from March */
+    int64_t days = days_since_1970 + 719468, year = days * 400 / 146097;
+    while (first_day_of(year) > days) {
+        year--;
+    }
+    while (first_day_of(year + 1) <= days) {
+        year++;
+    }
+    int rest = (int)(days - first_day_of(year)), month = 11;
+    while (first_day_of_month[month] > rest) {
+        month--;
+    }
+    return (struct date){year + (month >= 10), month >= 10 ? month - 9 : month + 3,
+                         rest - first_day_of_month[month] + 1};
+}
+
 void oxp_wall_format(struct oxp_wall wall, char out[25]) {
     const int64_t most = INT64_C(253402300799); /* 9999-12-31T23:59:59Z */
     int64_t seconds = wall.ns / OXP_NS_PER_S, ns = wall.ns % OXP_NS_PER_S;
@@ -60,11 +88,11 @@ void oxp_wall_format(struct oxp_wall wall, char out[25]) {
         seconds--;
         ns += OXP_NS_PER_S;
     }
-    time_t t = seconds < 0 ? 0 : (time_t)(seconds > most ? most : seconds);
-    struct tm tm;
-    gmtime_r(&t, &tm);
+    seconds = seconds < 0 ? 0 : seconds > most ? most : seconds;
+    struct date date = date_of(seconds / 86400);
+    int second = (int)(seconds % 86400);
     char text[64];
-    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-             tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ns / OXP_NS_PER_MS));
+    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (int)date.year, date.month, date.day,
+             second / 3600, second / 60 % 60, second % 60, (int)(ns / OXP_NS_PER_MS));
     snprintf(out, 25, "%.24s", text);
 }

@@ -1,12 +1,12 @@
 /* Reporting through the client: what it costs the caller, with the sidecar present, absent and stopped, and with a
  * counter's handle; beside the limits that no client can pass: reading the clock and copying the line.
  *
- *     bench_client SOCKET          (a sidecar listens there)
- *     bench_client -               (nobody listens; a listener that does not read is made here)
+ *     bench_client [SOCKET]        (a sidecar listens there; else a thread that reads stands for it)
  *
  * Every call is timed by itself; p50, p99 and the longest are of all of them. Prints `name value unit limit_name
  * limit_value`. */
 #include <oxpecker/client.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -63,6 +63,15 @@ static void limits(void) {
         __asm__ volatile("" ::: "memory");
     }
     say("bare_clock_and_copy", (double)(now_ns() - start) / EVENTS, "ns", "-", 0);
+    for (size_t i = 0; i < PACED; i++) {
+        usleep(500);
+        start = now_ns();
+        clock_gettime(CLOCK_REALTIME, &wall);
+        memcpy(ring + (i * sizeof line) % (sizeof ring - sizeof line), line, sizeof line);
+        __asm__ volatile("" ::: "memory");
+        times[i] = (uint32_t)(now_ns() - start);
+    }
+    say_times("bare_clock_and_copy_paced", PACED);
     start = now_ns();
     for (size_t i = 0; i < EVENTS; i++) {
         (void)now_ns();
@@ -111,7 +120,7 @@ static void flood(const char *name, const char *path) {
     oxp_client_free(client);
 }
 
-/* One event now and then, as orchestrators report; and what opens something, which wakes the client's thread. */
+/* One event now and then, as orchestrators report; and what opens or closes something. */
 static void paced(const char *name, const char *path, bool state) {
     struct oxp_client *client = client_at(path);
     usleep(300000);
@@ -152,10 +161,11 @@ static void counters(void) {
     oxp_client_free(client);
 }
 
-/* A listener that never reads: a stopped sidecar. */
-static int deaf_listener(char path[108]) {
+/* ---- Peers ---- */
+
+static int listener(const char *name, char path[108]) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "/tmp/oxpecker-bench-%d.sock", (int)getpid());
+    snprintf(address.sun_path, sizeof address.sun_path, "/tmp/oxpecker-bench-%d-%s.sock", (int)getpid(), name);
     memcpy(path, address.sun_path, sizeof address.sun_path);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 8) != 0) {
@@ -164,20 +174,46 @@ static int deaf_listener(char path[108]) {
     return fd;
 }
 
-int main(int argc, char **argv) {
-    if (argc != 2) {
-        fail("usage: bench_client SOCKET|-");
+/* Reads one connection after the other to its end. */
+static void *read_all(void *ctx) {
+    static char bytes[1 << 16];
+    for (;;) {
+        int fd = accept(*(int *)ctx, NULL, NULL);
+        if (fd < 0) {
+            return NULL;
+        }
+        while (read(fd, bytes, sizeof bytes) > 0) {
+        }
+        close(fd);
     }
+}
+
+static void with_sidecar(const char *path) {
+    flood("event_sidecar_present", path);
+    paced("event_paced", path, false);
+    paced("event_state_paced", path, true);
+}
+
+int main(int argc, char **argv) {
+    char path[108];
     limits();
     counters();
-    if (strcmp(argv[1], "-") != 0) {
-        flood("event_sidecar_present", argv[1]);
-        paced("event_paced", argv[1], false);
-        paced("event_state_paced", argv[1], true);
+    if (argc > 1) {
+        with_sidecar(argv[1]);
+    } else {
+        pthread_t reader;
+        int fd = listener("reader", path);
+        if (pthread_create(&reader, NULL, read_all, &fd) != 0) {
+            fail("no thread");
+        }
+        with_sidecar(path);
+        shutdown(fd, SHUT_RDWR);
+        pthread_join(reader, NULL);
+        close(fd);
+        unlink(path);
     }
     flood("event_sidecar_absent", "/nonexistent/oxpecker.sock");
-    char path[108];
-    int fd = deaf_listener(path);
+    int fd = listener("deaf", path); /* never reads: a stopped sidecar */
     flood("event_sidecar_stopped", path);
     close(fd);
     unlink(path);

@@ -11,9 +11,9 @@
  *
  * Everything else in the library reports through `oxp_client_reporter(client)`. An event is encoded on the caller's
  * thread and copied into a queue of fixed size; a thread of the client writes it to the sidecar's Unix socket, in
- * batches. A caller is never made to wait: not by a sidecar that is absent, slow or stopped, not by a full queue. The
- * host's signals, their handlers and SIGPIPE are left alone (the thread blocks all signals). NULL is a client that does
- * nothing, everywhere.
+ * batches, at most 20 ms later (oxp_client_flush hurries it). A caller is never made to wait: not by a sidecar that is
+ * absent, slow or stopped, not by a full queue. The host's signals, their handlers and SIGPIPE are left alone (the
+ * thread blocks all signals). NULL is a client that does nothing, everywhere.
  *
  * What happens when the queue is full
  *  1. There are two queues of half the size each. What opens, changes or closes a workflow run, session, task, breaker,

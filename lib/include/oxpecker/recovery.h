@@ -1,18 +1,19 @@
 /* The recovery manager: hand it a failure, get an action, say how it went.
  *
- *     oxp_recovery_handle(recovery, failure, &advice);    (opens the incident of this task and cause, or goes on with
- * it) switch (advice.action) { ... do it ... } oxp_recovery_close(recovery, advice.incident, OXP_RECOVERED, NULL);
+ *     oxp_recovery_handle(recovery, failure, &advice);    (opens the incident of this task and cause, or goes on)
+ *     switch (advice.action) { ... do it ... }
+ *     oxp_recovery_close(recovery, advice.incident, OXP_RECOVERED, NULL);
  *
  * Rules:
  *  1. An incident begins with the first failure of a task (or of a component, where there is no task) from one cause:
  *     its code. It ends when the task succeeds or fails for good. One at a time for a task and cause.
  *  2. The first advice is the action of the code (docs/errors.md). A fix that is registered for the failure's
- * fingerprint or code is tried first, once an incident, whatever the action (but for rule 5).
+ *     fingerprint or code is tried first, once an incident, whatever the action (but for rule 5).
  *  3. The same failure (fingerprint) seen `debug_after` times in one incident asks the debugger, when there is one. Its
  *     verdict `fixed` means: try again; `suggested`: try again, a person should look; `no_fix`, an error or no answer
- * in time: escalate.
+ *     in time: escalate.
  *  4. An incident whose code says escalate, whose tries reach `escalate_after`, or whose debugger gave up is handed to
- * a person: advice escalate, and the escalation is reported with its level and reason. It still can recover.
+ *     a person: advice escalate, and the escalation is reported with its level and reason. It still can recover.
  *  5. A security failure is advice abort, at once, and escalates.
  *  6. Automation is full until the debugger has suggested something (semi) or a person stepped in (manual); where the
  *     table says semi or manual for a code it begins there. What a person had to step in for ends as manual, however

@@ -73,6 +73,17 @@ static void fill_breaker(void *out, size_t at, size_t number) {
     snprintf(view->name, sizeof view->name, "%zu", number);
 }
 
+static void fill_incident(void *out, size_t at, size_t number) {
+    struct oxp_incident_view *view = (struct oxp_incident_view *)out + at;
+    *view = (struct oxp_incident_view){.opened_s = 1, .closed_s = number % 2 == 0 ? 2 : NAN};
+    snprintf(view->id, sizeof view->id, "%zu", number);
+    snprintf(view->state, sizeof view->state, "%s",
+             number % 2 == 0   ? "closed"
+             : number % 4 == 1 ? "open"
+                               : "escalated");
+    snprintf(view->severity, sizeof view->severity, "%s", number < 10 ? "high" : "low");
+}
+
 static void fill_writer(void *out, size_t at, size_t number) {
     struct oxp_writer_view *view = (struct oxp_writer_view *)out + at;
     *view =
@@ -96,6 +107,12 @@ size_t oxp_ledger_breakers(const struct oxp_ledger *ledger, struct oxp_view name
                            struct oxp_breaker_view *out, size_t max) {
     (void)ledger;
     return page(name, skip, max, fill_breaker, out);
+}
+
+size_t oxp_ledger_incidents(const struct oxp_ledger *ledger, struct oxp_view id, size_t skip,
+                            struct oxp_incident_view *out, size_t max) {
+    (void)ledger;
+    return page(id, skip, max, fill_incident, out);
 }
 
 size_t oxp_ledger_writers(const struct oxp_ledger *ledger, struct oxp_view writer, size_t skip,
@@ -141,6 +158,7 @@ void world_start(struct world *world, const char *telemetry_path) {
     world->api.stats = &world->stats;
     world->api.loop = world->loop;
     world->api.clock = oxp_clock_system();
+    assert_int_equal(oxp_recent_new(&world->stats, &world->api.recent), OXP_OK);
     world->api.ready = is_ready;
     world->api.reload = reload;
     world->api.quit = quit;
@@ -170,6 +188,7 @@ void world_stop(struct world *world) {
     world_stop_loop(world);
     oxp_loop_free(world->loop);
     free(world->routes);
+    oxp_recent_free(world->api.recent);
     oxp_registry_free(world->registry);
     pthread_mutex_destroy(&world->held);
 }

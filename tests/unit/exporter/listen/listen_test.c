@@ -278,6 +278,59 @@ static void thousands_of_connections(void **state) {
     (void)setrlimit(RLIMIT_NOFILE, &old);
 }
 
+/* ---- who it is ---- */
+
+static void the_peer_is_known_by_its_pid(void **state) {
+    (void)state;
+    int mine = connected(), ready[2], leave[2];
+    char byte = 0;
+    assert_true(turn_until(&world, &world.sink.opened, 1));
+    assert_true(pipe(ready) == 0 && pipe(leave) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        int fd = client_of(path);
+        bool told = fd >= 0 && write(ready[1], "", 1) == 1;
+        close(leave[1]);
+        _exit(told && read(leave[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    assert_true(child > 0);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_true(turn_until(&world, &world.sink.opened, 2));
+    uint64_t first = world.sink.conns[0].id, second = world.sink.conns[1].id;
+    assert_int_equal(oxp_listener_peer_pid(listener, first), getpid());
+    assert_int_equal(oxp_listener_peer_pid(listener, second), child);
+    assert_int_equal(oxp_listener_peer_pid(listener, 0), 0);
+    assert_int_equal(oxp_listener_peer_pid(listener, second + 1), 0);
+    close(leave[1]);
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(oxp_listener_peer_pid(listener, second), child); /* as it was when it connected */
+    assert_true(turn_until(&world, &world.sink.closed, 1));
+    assert_int_equal(oxp_listener_peer_pid(listener, second), 0); /* no such connection any more */
+    assert_int_equal(oxp_listener_peer_pid(listener, first), getpid());
+    close(mine);
+    close(ready[0]);
+    close(ready[1]);
+    close(leave[0]);
+}
+
+/* Who opened the connection counts, not who holds it now. */
+static void a_descriptor_that_was_handed_on_is_still_its_maker_s(void **state) {
+    (void)state;
+    int fd = connected();
+    assert_true(turn_until(&world, &world.sink.opened, 1));
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(write(fd, "x", 1) == 1 ? 0 : 1);
+    }
+    assert_true(child > 0);
+    assert_true(turn_until(&world, &world.sink.bytes, 1));
+    assert_int_equal(oxp_listener_peer_pid(listener, world.sink.conns[0].id), getpid());
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    close(fd);
+}
+
 /* ---- no descriptors, no memory ---- */
 
 /* Uses up every descriptor below the highest one in use, then allows no more. `filler` gets what has to be closed. */
@@ -443,6 +496,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(past_the_limit_the_newest_is_refused, setup_three, teardown),
         LISTENING(a_sink_may_refuse),
         LISTENING(thousands_of_connections),
+        LISTENING(the_peer_is_known_by_its_pid),
+        LISTENING(a_descriptor_that_was_handed_on_is_still_its_maker_s),
         LISTENING(without_descriptors_clients_are_turned_away),
         LISTENING(without_even_the_spare_one_accepting_rests),
         LISTENING(without_memory_clients_are_turned_away),

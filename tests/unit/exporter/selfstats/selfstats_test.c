@@ -112,8 +112,10 @@ static void families_and_labels(void **state) {
         {"oxpecker_storage_failures_total", 1, ""},
         {"oxpecker_config_last_reload_successful", 1, ""},
         {"oxpecker_config_last_reload_success_timestamp_seconds", 0, ""},
-        {"oxpecker_ring_entries", 0, ""}, /* later */
-        {"oxpecker_notifications_total", 0, ""},
+        {"oxpecker_ring_entries", 4, "buffer=\"samples\""},
+        {"oxpecker_traces_active", 1, ""},
+        {"oxpecker_spans_dropped_total", 1, ""},
+        {"oxpecker_notifications_total", 0, ""}, /* later */
         {"process_cpu_seconds_total", 1, ""},
         {"process_start_time_seconds", 1, ""},
         {"process_open_fds", 0, ""}, /* not before a collection */

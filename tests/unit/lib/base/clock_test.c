@@ -3,8 +3,13 @@
 
 #include "lib/base/clock.h"
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 /* A double of today's seconds holds a quarter of a microsecond. */
 static bool close_to(double seconds, double expected) {
@@ -62,6 +67,55 @@ static void test_format(void **state) {
     }
 }
 
+/* Every day from 1970 to 2262 is the C library's. */
+static void test_every_day(void **state) {
+    (void)state;
+    for (int64_t day = 0; day < 106750; day++) {
+        time_t at = (time_t)(day * 86400 + day % 86400);
+        struct tm tm;
+        char text[25], expected[32];
+        gmtime_r(&at, &tm);
+        strftime(expected, sizeof expected, "%Y-%m-%dT%H:%M:%S.000Z", &tm);
+        oxp_wall_format((struct oxp_wall){(int64_t)at * OXP_NS_PER_S}, text);
+        assert_string_equal(text, expected);
+    }
+}
+
+static atomic_bool stop;
+
+static void *format_until_told(void *arg) {
+    char text[25];
+    while (!atomic_load(&stop)) {
+        oxp_wall_format((struct oxp_wall){INT64_C(1700000000) * OXP_NS_PER_S}, text);
+    }
+    return arg;
+}
+
+/* A child that was made while others format times can do so as well: no lock of the C library is in the way. */
+static void test_in_a_child(void **state) {
+    pthread_t threads[2];
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(threads); i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, format_until_told, NULL), 0);
+    }
+    for (int i = 0; i < 200; i++) {
+        int status = 0;
+        pid_t child = fork();
+        if (child == 0) {
+            char text[25];
+            alarm(10);
+            oxp_wall_format((struct oxp_wall){0}, text);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    atomic_store(&stop, true);
+    for (size_t i = 0; i < COUNT_OF(threads); i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
 static void test_seconds(void **state) {
     (void)state;
     static const struct {
@@ -78,10 +132,8 @@ static void test_seconds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_manual),
-        cmocka_unit_test(test_system),
-        cmocka_unit_test(test_format),
-        cmocka_unit_test(test_seconds),
+        cmocka_unit_test(test_in_a_child), cmocka_unit_test(test_manual),    cmocka_unit_test(test_system),
+        cmocka_unit_test(test_format),     cmocka_unit_test(test_every_day), cmocka_unit_test(test_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
