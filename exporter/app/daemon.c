@@ -40,10 +40,14 @@ static void on_drop(void *ctx, const char *family, const char *label_key, struct
     }
 }
 
-static void on_log_record(void *ctx, enum oxp_log_level level) {
+static void on_log_record(void *ctx, enum oxp_log_level level, const char *message, const struct oxp_log_field *fields,
+                          size_t count) {
     struct oxp_daemon *daemon = ctx;
     if (daemon->log_lines[level].cell != NULL) {
         oxp_counter_add(daemon->log_lines[level], 1);
+    }
+    if (daemon->recent != NULL) {
+        oxp_recent_own_log(daemon->recent, level, now_s(daemon), message, fields, count);
     }
 }
 

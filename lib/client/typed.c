@@ -1,6 +1,8 @@
 /* Typed events: lists of pairs, in which what is empty or zero is left out. */
 #include <oxpecker/client.h>
 
+#include <stdio.h>
+
 static void send_pairs(struct oxp_client *client, const char *type, const struct oxp_ids *ids,
                        const struct oxp_pair *pairs, size_t count) {
     oxp_report(oxp_client_reporter(client), type, ids, pairs, count);
@@ -111,7 +113,8 @@ void oxp_client_operation(struct oxp_client *client, const struct oxp_ids *ids,
          some_count("tokens.reasoning", operation->tokens_reasoning),
          some_count("tokens.cached_input", operation->tokens_cached_input),
          some_count("tokens_saved", operation->tokens_saved), some_number("inference_s", operation->inference_s),
-         oxp_pair_text("cache", operation->cache));
+         oxp_pair_text("cache", operation->cache), some_count("steps", operation->steps),
+         oxp_pair_text("limit", operation->limit));
 }
 
 void oxp_client_error(struct oxp_client *client, const struct oxp_ids *ids, const struct oxp_client_error *error) {
@@ -140,4 +143,15 @@ void oxp_client_queue(struct oxp_client *client, const struct oxp_client_queue *
          oxp_pair_number("low.oldest_s", queue->low_oldest_s), oxp_pair_count("normal.length", queue->normal_length),
          oxp_pair_number("normal.oldest_s", queue->normal_oldest_s), oxp_pair_count("high.length", queue->high_length),
          oxp_pair_number("high.oldest_s", queue->high_oldest_s));
+}
+
+void oxp_client_workers(struct oxp_client *client, uint64_t busy, uint64_t idle) {
+    SEND(client, "queue", NULL, oxp_pair_count("workers_busy", busy), oxp_pair_count("workers_idle", idle));
+}
+
+void oxp_client_quota(struct oxp_client *client, const char *resource, double used_ratio) {
+    char key[32];
+    if (resource != NULL && (size_t)snprintf(key, sizeof key, "quota.%s", resource) < sizeof key) {
+        SEND(client, "queue", NULL, oxp_pair_number(key, used_ratio));
+    }
 }

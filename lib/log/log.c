@@ -8,7 +8,8 @@
 struct oxp_log {
     struct oxp_sink sink;
     const struct oxp_clock *clock;
-    void (*on_record)(void *ctx, enum oxp_log_level level);
+    void (*on_record)(void *ctx, enum oxp_log_level level, const char *message, const struct oxp_log_field *fields,
+                      size_t count);
     void *ctx;
     atomic_int level, format;
 };
@@ -95,7 +96,7 @@ void oxp_log_write(struct oxp_log *log, enum oxp_log_level level, const char *me
         return;
     }
     if (log->on_record != NULL) {
-        log->on_record(log->ctx, level);
+        log->on_record(log->ctx, level, message, fields, count);
     }
     if (!report_dropped(log) || !put_record(log, &(struct record){level, message, fields, count})) {
         oxp_sink_count_dropped(&log->sink);

@@ -19,13 +19,22 @@
 
 enum oxp_log_format { OXP_LOG_LOGFMT, OXP_LOG_JSON };
 
+struct oxp_log_field {
+    const char *key;
+    struct oxp_view text;
+    double number;
+    enum { OXP_LOG_FIELD_TEXT, OXP_LOG_FIELD_NUMBER } kind;
+};
+
 struct oxp_log_options {
     int fd;                   /* not owned; its flags are left alone */
     enum oxp_log_level level; /* least level that is written */
     enum oxp_log_format format;
     const struct oxp_clock *clock;
-    /* Called for each record that passes the level, before it is written (metrics, later the ring). May be NULL. */
-    void (*on_record)(void *ctx, enum oxp_log_level level);
+    /* Called for each record that passes the level, before it is written (metrics, the ring). May be NULL; logs
+     * nothing. */
+    void (*on_record)(void *ctx, enum oxp_log_level level, const char *message, const struct oxp_log_field *fields,
+                      size_t count);
     void *ctx;
 };
 
@@ -36,13 +45,6 @@ void oxp_log_free(struct oxp_log *log);
 void oxp_log_set(struct oxp_log *log, enum oxp_log_level level, enum oxp_log_format format);
 /* Lines that were dropped since oxp_log_new. 0 for NULL. */
 uint64_t oxp_log_dropped(const struct oxp_log *log);
-
-struct oxp_log_field {
-    const char *key;
-    struct oxp_view text;
-    double number;
-    enum { OXP_LOG_FIELD_TEXT, OXP_LOG_FIELD_NUMBER } kind;
-};
 
 /* Writes one record: ts, level, msg, then the fields in order. `log` may be NULL (nothing happens). */
 void oxp_log_write(struct oxp_log *log, enum oxp_log_level level, const char *message,

@@ -172,6 +172,8 @@ struct oxp_client_operation {
     uint64_t tokens_input, tokens_output, tokens_reasoning, tokens_cached_input, tokens_saved;
     double inference_s;
     struct oxp_view cache; /* hit, miss, disabled */
+    uint64_t steps;        /* of an agent */
+    struct oxp_view limit; /* that it reached: max_steps, max_time, max_tokens, loop */
 };
 void oxp_client_operation(struct oxp_client *client, const struct oxp_ids *ids,
                           const struct oxp_client_operation *operation);
@@ -200,6 +202,10 @@ struct oxp_client_queue {
     double low_oldest_s, normal_oldest_s, high_oldest_s;
 };
 void oxp_client_queue(struct oxp_client *client, const struct oxp_client_queue *queue);
+/* Workers of this process that work, and that wait. */
+void oxp_client_workers(struct oxp_client *client, uint64_t busy, uint64_t idle);
+/* The used share (0 to 1) of a quota: sessions, create_rate, browser_time, proxy, tokens, disk. */
+void oxp_client_quota(struct oxp_client *client, const char *resource, double used_ratio);
 
 /* `stage`: collection, processing, delivery. */
 struct oxp_client_stage {
