@@ -22,6 +22,8 @@ struct oxp_logger {
     atomic_int level;
     struct oxp_sink json, text, audit;
     int32_t utc_offset_s;
+    atomic_llong offset_of;    /* the quarter of an hour that local_offset_s was asked for in */
+    atomic_int local_offset_s; /* where utc_offset_s is the machine's */
     struct oxp_ring *ring;
     struct oxp_reporter *reporter;
     enum oxp_log_level report_level;
@@ -45,6 +47,7 @@ enum oxp_status oxp_logger_new(const struct oxp_logger_options *options, struct 
     name = oxp_utf8_cut(name, sizeof logger->name - 1);
     memcpy(logger->name, name.ptr, name.len);
     atomic_init(&logger->level, (int)options->level);
+    atomic_init(&logger->offset_of, INT64_MIN);
     oxp_sink_init(&logger->json, options->json_fd);
     oxp_sink_init(&logger->text, options->text_fd);
     oxp_sink_init(&logger->audit, options->audit_fd);
@@ -123,7 +126,7 @@ static struct oxp_view json_form(struct oxp_log_line *line, const struct oxp_log
                                  const struct record *record) {
     char ts[25];
     oxp_wall_format(oxp_wall_from_seconds(record->ts), ts);
-    oxp_log_line_begin(line, OXP_LOG_JSON, OXP_LOG_LINE_MAX, false);
+    oxp_log_line_begin(line, OXP_LOG_JSON, oxp_sink_line_max(&logger->json), false); /* cut, it is still JSON */
     oxp_log_line_text(line, "ts", oxp_view_from(ts));
     oxp_log_line_text(line, "level", oxp_view_from(oxp_log_level_name(record->level)));
     oxp_log_line_text(line, "logger", oxp_view_from(logger->name));
@@ -137,18 +140,31 @@ static struct oxp_view json_form(struct oxp_log_line *line, const struct oxp_log
 
 /* ---- The text form: "%(asctime)s - %(name)s - %(levelname)s - %(message)s" (Python's logging) ---- */
 
-static void put_asctime(struct oxp_buf *buf, const struct oxp_logger *logger, double ts) {
-    double whole = floor(ts);
-    time_t seconds = (time_t)whole;
-    struct tm parts = {0};
-    if (logger->utc_offset_s == OXP_LOGGER_UTC_OFFSET_LOCAL) {
+/* The machine's distance from UTC. Asked for once in a quarter of an hour, as long as no zone changes within one:
+ * localtime_r takes a lock of the C library, which in a forked child may never be free again. */
+static int32_t local_offset_s(struct oxp_logger *logger, int64_t now_s) {
+    enum { ASK_EVERY_S = 900 };
+    int64_t quarter = now_s / ASK_EVERY_S;
+    if (atomic_load(&logger->offset_of) != quarter) {
+        time_t seconds = (time_t)now_s;
+        struct tm parts = {0};
         localtime_r(&seconds, &parts);
-    } else {
-        seconds += logger->utc_offset_s;
-        gmtime_r(&seconds, &parts);
+        atomic_store(&logger->local_offset_s, (int)parts.tm_gmtoff);
+        atomic_store(&logger->offset_of, quarter);
     }
-    oxp_buf_append_format(buf, "%04d-%02d-%02d %02d:%02d:%02d,%03d", parts.tm_year + 1900, parts.tm_mon + 1,
-                          parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, (int)((ts - whole) * 1000));
+    return atomic_load(&logger->local_offset_s);
+}
+
+/* "2026-11-22 04:26:00,123" */
+static void put_asctime(struct oxp_buf *buf, struct oxp_logger *logger, double ts) {
+    char text[25];
+    struct oxp_wall wall = oxp_wall_from_seconds(ts);
+    int32_t offset_s = logger->utc_offset_s == OXP_LOGGER_UTC_OFFSET_LOCAL
+                           ? local_offset_s(logger, wall.ns / OXP_NS_PER_S)
+                           : logger->utc_offset_s;
+    wall.ns += offset_s * OXP_NS_PER_S;
+    oxp_wall_format(wall, text);
+    oxp_buf_append_format(buf, "%.10s %.8s,%.3s", text, text + 11, text + 20);
 }
 
 static const char *python_level(enum oxp_log_level level) {
@@ -167,8 +183,11 @@ static void put_plain(struct oxp_buf *buf, struct oxp_view text, bool keep_comma
             oxp_buf_append_text(buf, "\\n");
         } else if (c == ',' && !keep_commas) {
             oxp_buf_append_char(buf, ';');
-        } else if (c < 0x20 || c == 0x7f || i >= valid) {
+        } else if (c < 0x20 || c == 0x7f || i == valid) {
             oxp_buf_append_char(buf, '?');
+            if (i == valid) { /* this byte is no character: what is behind it may be */
+                valid = i + 1 + oxp_utf8_valid_prefix(oxp_view_of(clean + i + 1, len - i - 1));
+            }
         } else {
             oxp_buf_append_char(buf, clean[i]);
         }
@@ -181,14 +200,17 @@ struct plain_line {
     char bytes[OXP_LOG_LINE_MAX];
 };
 
-static void begin_plain(struct plain_line *line, const struct oxp_logger *logger, double ts, enum oxp_log_level level) {
+static void begin_plain(struct plain_line *line, struct oxp_logger *logger, double ts, enum oxp_log_level level) {
     line->buf = (struct oxp_buf){.data = line->bytes, .size = sizeof line->bytes, .cap = sizeof line->bytes - 1};
     put_asctime(&line->buf, logger, ts);
     oxp_buf_append_format(&line->buf, " - %s - %s - ", logger->name, python_level(level));
 }
 
 static struct oxp_view end_plain(struct plain_line *line) {
-    struct oxp_view text = oxp_utf8_cut(oxp_view_of(line->bytes, line->buf.len), line->buf.len);
+    struct oxp_view text = oxp_view_of(line->bytes, line->buf.len);
+    if (oxp_buf_status(&line->buf) != OXP_OK) { /* it is full, maybe up to within a character */
+        text.len = oxp_utf8_valid_prefix(text);
+    }
     line->bytes[text.len] = '\n';
     return oxp_view_of(line->bytes, text.len + 1);
 }
@@ -210,8 +232,7 @@ static void put_pair(struct oxp_buf *buf, const struct oxp_pair *pair) {
     }
 }
 
-static struct oxp_view text_form(struct plain_line *line, const struct oxp_logger *logger,
-                                 const struct record *record) {
+static struct oxp_view text_form(struct plain_line *line, struct oxp_logger *logger, const struct record *record) {
     begin_plain(line, logger, record->ts, record->level);
     put_plain(&line->buf, record->message, true);
     for (size_t i = 0; i < record->count; i++) {
@@ -222,11 +243,8 @@ static struct oxp_view text_form(struct plain_line *line, const struct oxp_logge
 
 /* ---- Out ---- */
 
-/* Writes the line; the newline that a torn one before it lacks goes out first. */
-static void write_line(struct oxp_sink *sink, struct oxp_view line) {
-    if (sink->fd < 0) {
-        return;
-    }
+/* Writes the line; the newline that a torn one before it lacks goes out first. False when it did not go out whole. */
+static bool put_line(struct oxp_sink *sink, struct oxp_view line) {
     char cut[OXP_LOG_LINE_MAX];
     size_t most = oxp_sink_line_max(sink);
     if (line.len > most) { /* a pipe that must be asked first takes less */
@@ -237,10 +255,13 @@ static void write_line(struct oxp_sink *sink, struct oxp_view line) {
     }
     if (atomic_exchange(&sink->torn, false) && !oxp_sink_put(sink, OXP_VIEW("\n"))) {
         atomic_store(&sink->torn, true);
-        oxp_sink_count_dropped(sink);
-        return;
+        return false;
     }
-    if (!oxp_sink_put(sink, line)) {
+    return oxp_sink_put(sink, line);
+}
+
+static void write_line(struct oxp_sink *sink, struct oxp_view line) {
+    if (sink->fd >= 0 && !put_line(sink, line)) {
         oxp_sink_count_dropped(sink);
     }
 }
@@ -261,10 +282,10 @@ static void say_dropped(struct oxp_logger *logger, struct oxp_sink *sink) {
     bool written = false;
     if (sink == &logger->json) {
         struct oxp_log_line line;
-        written = oxp_sink_put(sink, json_form(&line, logger, &record));
+        written = put_line(sink, json_form(&line, logger, &record));
     } else {
         struct plain_line line;
-        written = oxp_sink_put(sink, text_form(&line, logger, &record));
+        written = put_line(sink, text_form(&line, logger, &record));
     }
     if (!written) {
         atomic_fetch_add(&sink->unreported, lost);
@@ -317,7 +338,7 @@ static bool says_failed(struct oxp_view status) {
 }
 
 /* "Action: .., Status: .., Workflow: .., SessionID: .., TaskID: .., Details: .." */
-static struct oxp_view audit_form(struct plain_line *line, const struct oxp_logger *logger, double ts,
+static struct oxp_view audit_form(struct plain_line *line, struct oxp_logger *logger, double ts,
                                   const struct oxp_audit *audit) {
     const struct {
         const char *key;

@@ -6,8 +6,9 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
-enum { TRACE_ID_MAX = 32, TRIES_TO_ADD = 64, TRIES_TO_READ = 100000, COPIED_AT_ONCE = 16 };
+enum { TRACE_ID_MAX = 32, TRIES_TO_ADD = 64, TRIES_TO_READ = 1000, COPIED_AT_ONCE = 16 };
 
 struct slot {
     uint64_t number; /* from 1, in order of adding; 0 = empty */
@@ -50,12 +51,19 @@ void oxp_ring_free(struct oxp_ring *ring) {
     free(ring);
 }
 
+/* Who reads may wait a little: at most some tenth of a second, so that a child does not burn its time on a lock that
+ * nobody will let go of. */
 static bool enter(struct oxp_ring *ring, unsigned tries) {
+    const struct timespec pause = {0, 50000};
     for (unsigned i = 0; i < tries; i++) {
         if (!atomic_flag_test_and_set_explicit(&ring->busy, memory_order_acquire)) {
             return true;
         }
-        sched_yield();
+        if (i < TRIES_TO_ADD) {
+            sched_yield();
+        } else {
+            nanosleep(&pause, NULL);
+        }
     }
     return false;
 }

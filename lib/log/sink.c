@@ -1,5 +1,6 @@
 #include "lib/log/sink.h"
 
+#include "lib/base/pipe.h"
 #include "lib/log/line.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@ void oxp_sink_init(struct oxp_sink *sink, int fd) {
     struct stat found;
     sink->fd = fd;
     sink->owns_fd = false;
+    sink->is_pipe = false;
     sink->way = OXP_SINK_PLAIN;
     atomic_init(&sink->dropped, 0);
     atomic_init(&sink->unreported, 0);
@@ -35,6 +37,7 @@ void oxp_sink_init(struct oxp_sink *sink, int fd) {
         sink->way = again >= 0 ? OXP_SINK_PLAIN : OXP_SINK_ASK_FIRST;
         sink->owns_fd = again >= 0;
         sink->fd = again >= 0 ? again : fd;
+        sink->is_pipe = S_ISFIFO(found.st_mode);
     }
 }
 
@@ -50,6 +53,13 @@ size_t oxp_sink_line_max(const struct oxp_sink *sink) {
     return sink->way == OXP_SINK_ASK_FIRST ? PIPE_BUF : OXP_LOG_LINE_MAX;
 }
 
+static ssize_t put_once(const struct oxp_sink *sink, struct oxp_view line) {
+    if (sink->way == OXP_SINK_SEND) {
+        return send(sink->fd, line.ptr, line.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    return sink->is_pipe ? oxp_pipe_write(sink->fd, line) : write(sink->fd, line.ptr, line.len);
+}
+
 bool oxp_sink_put(struct oxp_sink *sink, struct oxp_view line) {
     struct pollfd wanted = {.fd = sink->fd, .events = POLLOUT};
     ssize_t len = 0;
@@ -57,8 +67,7 @@ bool oxp_sink_put(struct oxp_sink *sink, struct oxp_view line) {
         return false;
     }
     do {
-        len = sink->way == OXP_SINK_SEND ? send(sink->fd, line.ptr, line.len, MSG_DONTWAIT | MSG_NOSIGNAL)
-                                         : write(sink->fd, line.ptr, line.len);
+        len = put_once(sink, line);
     } while (len < 0 && errno == EINTR);
     if (len > 0 && (size_t)len < line.len) {
         atomic_store(&sink->torn, true);

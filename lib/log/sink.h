@@ -7,8 +7,8 @@
  *   - a socket (systemd's journal) gets MSG_DONTWAIT with each send;
  *   - a regular file does not block.
  * No lock is held over a write: a line is one call, which the kernel does not mix with others. When only a part of a
- * line went out, the next line must begin with a newline of its own. Any thread. The process must ignore SIGPIPE, or
- * write to something that is no pipe. */
+ * line went out, the next line must begin with a newline of its own. Any thread. A pipe whose reader is gone costs a
+ * line, never the process (lib/base/pipe.h). */
 #ifndef OXP_LOG_SINK_H
 #define OXP_LOG_SINK_H
 
@@ -20,7 +20,7 @@ enum oxp_sink_way { OXP_SINK_PLAIN, OXP_SINK_ASK_FIRST, OXP_SINK_SEND };
 
 struct oxp_sink {
     int fd; /* -1: nothing is written, nothing counted */
-    bool owns_fd;
+    bool owns_fd, is_pipe;
     enum oxp_sink_way way;
     atomic_ullong dropped;    /* ever */
     atomic_ullong unreported; /* of them, not yet in a line */

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "lib/base/fork.h"
 #include "lib/base/map.h"
 #include "lib/resilience/breaker_rules.h"
 
@@ -33,7 +34,7 @@ struct oxp_breakers {
     pthread_mutex_t lock;
     struct oxp_map by_name;           /* under lock */
     struct oxp_breaker *first, *last; /* under lock */
-    struct oxp_breakers *next_alive;  /* the list that fork walks */
+    struct oxp_fork_entry fork;
 };
 
 double oxp_breakers_now_s(const struct oxp_breakers *breakers);

@@ -27,64 +27,31 @@ double oxp_breakers_wall_s(const struct oxp_breakers *breakers) {
  * locks of all registries are taken before, and given back on both sides. What was called and not flushed is the
  * parent's to tell. */
 
-static pthread_mutex_t alive_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct oxp_breakers *alive;
-
-static void each_lock(int (*act)(pthread_mutex_t *lock)) {
-    for (struct oxp_breakers *breakers = alive; breakers != NULL; breakers = breakers->next_alive) {
-        act(&breakers->lock);
-        for (struct oxp_breaker *breaker = breakers->first; breaker != NULL; breaker = breaker->next) {
-            act(&breaker->lock);
-        }
+static void each_lock(struct oxp_breakers *breakers, int (*act)(pthread_mutex_t *lock)) {
+    act(&breakers->lock);
+    for (struct oxp_breaker *breaker = breakers->first; breaker != NULL; breaker = breaker->next) {
+        act(&breaker->lock);
     }
 }
 
-static void before_fork(void) {
-    pthread_mutex_lock(&alive_lock);
-    for (struct oxp_breakers *breakers = alive; breakers != NULL; breakers = breakers->next_alive) {
-        pthread_mutex_lock(&breakers->telling);
+static void before_fork(void *ctx) {
+    struct oxp_breakers *breakers = ctx;
+    pthread_mutex_lock(&breakers->telling);
+    each_lock(breakers, pthread_mutex_lock);
+}
+
+static void after_fork(void *ctx) {
+    struct oxp_breakers *breakers = ctx;
+    each_lock(breakers, pthread_mutex_unlock);
+    pthread_mutex_unlock(&breakers->telling);
+}
+
+static void after_fork_in_child(void *ctx) {
+    struct oxp_breakers *breakers = ctx;
+    for (struct oxp_breaker *breaker = breakers->first; breaker != NULL; breaker = breaker->next) {
+        memcpy(breaker->told, breaker->calls, sizeof breaker->told);
     }
-    each_lock(pthread_mutex_lock);
-}
-
-static void after_fork(void) {
-    each_lock(pthread_mutex_unlock);
-    for (struct oxp_breakers *breakers = alive; breakers != NULL; breakers = breakers->next_alive) {
-        pthread_mutex_unlock(&breakers->telling);
-    }
-    pthread_mutex_unlock(&alive_lock);
-}
-
-static void after_fork_in_child(void) {
-    for (struct oxp_breakers *breakers = alive; breakers != NULL; breakers = breakers->next_alive) {
-        for (struct oxp_breaker *breaker = breakers->first; breaker != NULL; breaker = breaker->next) {
-            memcpy(breaker->told, breaker->calls, sizeof breaker->told);
-        }
-    }
-    after_fork();
-}
-
-static void watch_forks(void) {
-    pthread_atfork(before_fork, after_fork, after_fork_in_child);
-}
-
-static void come_alive(struct oxp_breakers *breakers) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, watch_forks);
-    pthread_mutex_lock(&alive_lock);
-    breakers->next_alive = alive;
-    alive = breakers;
-    pthread_mutex_unlock(&alive_lock);
-}
-
-static void leave_alive(const struct oxp_breakers *breakers) {
-    pthread_mutex_lock(&alive_lock);
-    struct oxp_breakers **at = &alive;
-    while (*at != breakers) {
-        at = &(*at)->next_alive;
-    }
-    *at = breakers->next_alive;
-    pthread_mutex_unlock(&alive_lock);
+    after_fork(breakers);
 }
 
 /* ---- In and out ---- */
@@ -110,7 +77,9 @@ enum oxp_status oxp_breakers_new(const struct oxp_breakers_options *options, str
     pthread_mutex_init(&breakers->telling, NULL);
     pthread_mutex_init(&breakers->lock, NULL);
     oxp_map_init(&breakers->by_name);
-    come_alive(breakers);
+    breakers->fork =
+        (struct oxp_fork_entry){OXP_FORK_PART, before_fork, after_fork, after_fork_in_child, breakers, NULL, NULL};
+    oxp_fork_add(&breakers->fork);
     *breakers_out = breakers;
     return OXP_OK;
 }
@@ -124,7 +93,7 @@ void oxp_breakers_free(struct oxp_breakers *breakers) {
     if (breakers == NULL) {
         return;
     }
-    leave_alive(breakers);
+    oxp_fork_remove(&breakers->fork);
     while (breakers->first != NULL) {
         struct oxp_breaker *breaker = breakers->first;
         breakers->first = breaker->next;

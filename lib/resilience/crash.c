@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <link.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -37,7 +38,8 @@ enum {
     ID_SIZE = 65,
     LINE_SIZE = 4096,
     MODULES_MAX = 64,
-    OTHERS_WAIT_MS = 5000
+    OTHERS_WAIT_MS = 5000,
+    WRITE_WAIT_MS = 1000, /* for a pipe that nobody reads */
 };
 
 static const struct {
@@ -133,9 +135,16 @@ static void put_ids(struct pen *pen) {
     }
 }
 
+/* A pipe that is full must not keep the process from ending: it is asked before each write, which then takes no more
+ * than poll promises that there is room for. */
 static void put_out(const char *from, const char *to) {
+    struct pollfd ready = {.fd = crash.fd, .events = POLLOUT};
     while (crash.fd >= 0 && from < to) {
-        ssize_t written = write(crash.fd, from, (size_t)(to - from));
+        size_t len = (size_t)(to - from) < PIPE_BUF ? (size_t)(to - from) : PIPE_BUF;
+        if (poll(&ready, 1, WRITE_WAIT_MS) != 1) {
+            return;
+        }
+        ssize_t written = write(crash.fd, from, len);
         if (written < 0 && errno == EINTR) {
             continue;
         }

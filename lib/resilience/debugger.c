@@ -2,13 +2,16 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/cursor.h"
+#include "lib/base/pipe.h"
 #include "lib/base/utf8.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -195,12 +198,15 @@ static int64_t now_ms(void) {
 
 /* Its own process group, so that all of it can be killed; signals as a fresh program expects them. */
 static int spawn(pid_t *pid, const char *const *argv, const int in[2], const int out[2]) {
+    static const int fresh[] = {SIGPIPE, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, defaults;
     sigemptyset(&none);
     sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
+    for (size_t i = 0; i < sizeof fresh / sizeof *fresh; i++) {
+        sigaddset(&defaults, fresh[i]);
+    }
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
     posix_spawn_file_actions_adddup2(&actions, in[0], 0);
@@ -213,27 +219,6 @@ static int spawn(pid_t *pid, const char *const *argv, const int in[2], const int
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return error;
-}
-
-/* Writes to a pipe that the command may have closed, without SIGPIPE ever reaching the host: the signal is blocked in
- * this thread and, if one came, taken off it again. */
-static ssize_t write_quietly(int fd, struct oxp_view bytes) {
-    sigset_t pipe_only, before, waiting;
-    struct timespec at_once = {0, 0};
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    sigpending(&waiting);
-    bool was_waiting = sigismember(&waiting, SIGPIPE) == 1;
-    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-    ssize_t written = write(fd, bytes.ptr, bytes.len);
-    int error = errno;
-    if (written < 0 && error == EPIPE && !was_waiting) {
-        while (sigtimedwait(&pipe_only, NULL, &at_once) < 0 && errno == EINTR) {
-        }
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = error;
-    return written;
 }
 
 struct talk {
@@ -262,7 +247,7 @@ static bool talk_once(struct talk *talk, int64_t until_ms) {
         return false;
     }
     if (fds[1].revents != 0) {
-        ssize_t written = write_quietly(talk->to, talk->left);
+        ssize_t written = oxp_pipe_write(talk->to, talk->left);
         if (written > 0) {
             talk->left = oxp_view_of(talk->left.ptr + written, talk->left.len - (size_t)written);
         }
@@ -281,11 +266,17 @@ static bool talk_once(struct talk *talk, int64_t until_ms) {
     return talk->len < ANSWER_MAX;
 }
 
-/* Waits for its end; a command that closed its output but stays is given what is left of its time. */
+/* Waits for its end; a command that closed its output but stays is given what is left of its time. Where the host
+ * ignores SIGCHLD, or has a handler that waits for everything, the status is gone (ECHILD): then what the command said
+ * stands for itself. */
 static bool wait_for(pid_t pid, int64_t until_ms, int *status_out) {
     for (;;) {
         pid_t ended = waitpid(pid, status_out, WNOHANG);
         if (ended == pid) {
+            return true;
+        }
+        if (ended < 0 && errno == ECHILD) {
+            *status_out = 0;
             return true;
         }
         if ((ended < 0 && errno != EINTR) || now_ms() >= until_ms) {
@@ -302,11 +293,26 @@ static void kill_group(pid_t pid) {
     }
 }
 
+/* A host that closed its standard descriptors would get the pipe's ends in their place, where the child's are put over
+ * each other. */
+static bool lift(int *fd) {
+    if (*fd > 2) {
+        return true;
+    }
+    int higher = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+    close_end(fd);
+    *fd = higher;
+    return higher >= 0;
+}
+
 static bool make_pipes(int in[2], int out[2]) {
     in[0] = in[1] = out[0] = out[1] = -1;
-    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) {
+    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0 || !lift(&in[0]) || !lift(&in[1]) || !lift(&out[0]) ||
+        !lift(&out[1])) {
         close_end(&in[0]);
         close_end(&in[1]);
+        close_end(&out[0]);
+        close_end(&out[1]);
         return false;
     }
     fcntl(in[1], F_SETFL, O_NONBLOCK);
@@ -314,42 +320,54 @@ static bool make_pipes(int in[2], int out[2]) {
     return true;
 }
 
+static const char failed[] = "the debugger command failed", late[] = "the debugger command was not done in time",
+                  unreadable[] = "the debugger command gave no answer that can be read";
+
+/* Talks to the running command; fills `answer_out` as oxp_debugger_run does. */
+static bool listen_to(pid_t pid, struct talk *talk, int64_t until_ms, struct oxp_debug_answer *answer_out,
+                      bool *timed_out) {
+    int status = 0;
+    while (talk_once(talk, until_ms)) {
+    }
+    bool all_said = talk->from < 0;
+    close_end(&talk->to);
+    close_end(&talk->from);
+    if (!all_said || !wait_for(pid, until_ms, &status)) {
+        *timed_out = talk->len < ANSWER_MAX;
+        kill_group(pid);
+        return fail(answer_out, *timed_out ? late : unreadable);
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        return fail(answer_out, failed);
+    }
+    return oxp_debugger_read(oxp_view_of(talk->answer, talk->len), answer_out) || fail(answer_out, unreadable);
+}
+
 bool oxp_debugger_run(const char *const *argv, struct oxp_view request, double timeout_s,
                       struct oxp_debug_answer *answer_out, bool *timed_out) {
-    static const char *const ways[] = {"the debugger command failed", "the debugger command was not done in time",
-                                       "the debugger command gave no answer that can be read"};
-    char answer[ANSWER_MAX];
-    int in[2], out[2], status = 0;
+    int in[2], out[2];
     pid_t pid = -1;
     *timed_out = false;
-    if (!make_pipes(in, out)) {
-        return fail(answer_out, "no pipe for the debugger command");
+    char *answer = malloc(ANSWER_MAX); /* too much for the stack of somebody else's thread */
+    if (answer == NULL || !make_pipes(in, out)) {
+        free(answer);
+        return fail(answer_out, "no memory or no pipe for the debugger command");
     }
+    int64_t until_ms = now_ms() + (int64_t)(fmin(timeout_s, 1e9) * 1e3);
     int error = spawn(&pid, argv, in, out);
     close_end(&in[0]);
     close_end(&out[1]);
     struct talk talk = {.to = in[1], .from = out[0], .left = request, .answer = answer};
-    if (error != 0) {
+    bool answered = false;
+    if (error == 0) {
+        answered = listen_to(pid, &talk, until_ms, answer_out, timed_out);
+    } else {
         close_end(&talk.to);
         close_end(&talk.from);
-        errno = error;
         (void)fail(answer_out, "");
+        errno = error;
         snprintf(answer_out->report, sizeof answer_out->report, "the debugger command cannot be run: %m");
-        return false;
     }
-    int64_t until_ms = now_ms() + (int64_t)(timeout_s * 1e3);
-    while (talk_once(&talk, until_ms)) {
-    }
-    bool all_said = talk.from < 0;
-    close_end(&talk.to);
-    close_end(&talk.from);
-    if (!all_said || !wait_for(pid, until_ms, &status)) {
-        *timed_out = talk.len < ANSWER_MAX;
-        kill_group(pid);
-        return fail(answer_out, *timed_out ? ways[1] : ways[2]);
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        return fail(answer_out, ways[0]);
-    }
-    return oxp_debugger_read(oxp_view_of(answer, talk.len), answer_out) || fail(answer_out, ways[2]);
+    free(answer);
+    return answered;
 }

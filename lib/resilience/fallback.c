@@ -1,16 +1,25 @@
-/* One lock guards which alternative is in use, and is never held while one is called.
+/* One lock guards which alternative is in use, and is never held while one is called. Reports are made under it, so
+ * that the sidecar hears of the changes in their order.
  *
  *  1. Whole: the alternatives are tried from the first on.
  *  2. Degraded to level n: they are tried from n on; the lesser ones before it are left alone, but for one caller at a
  *     time, every retry_first_s, who begins at the first again.
  *  3. The alternative that works is the level from then on, except that a caller who began at n says nothing about
  * those before n: he can make it worse, never better.
- *  4. When all fail the level stays where it was: the next call begins there. */
+ *  4. When all fail, or what failed may not be answered by another, the level stays where it was: the next call begins
+ *     there.
+ *  5. Reported (`degraded`) is each change of level, and each call in which an alternative was asked in place of
+ * another and none worked. The sidecar counts a fallback from on=true with ok: so the change that a fallback made says
+ *     ok=true; one that failed says on=true, ok=false, and then on=false where the component is whole none the less.
+ *     What was switched by hand, or mended, says no ok: no fallback was taken. */
 #include <oxpecker/fallback.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/fork.h"
+#include "lib/resilience/failure_chain.h"
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ALTERNATIVES_MAX = 8, NAME_SIZE = 64 };
 
@@ -19,6 +28,7 @@ struct oxp_fallback {
     struct oxp_alternative alternatives[ALTERNATIVES_MAX];
     char component[NAME_SIZE], names[ALTERNATIVES_MAX][NAME_SIZE];
     pthread_mutex_t lock;
+    struct oxp_fork_entry fork;
     size_t level;
     bool retrying;        /* somebody is at the first just now */
     double first_again_s; /* monotonic; when the first may be tried again */
@@ -67,6 +77,8 @@ enum oxp_status oxp_fallback_new(const struct oxp_fallback_options *options, str
         return OXP_ERR_INVALID;
     }
     fallback->options = *options;
+    fallback->options.component = fallback->component;
+    fallback->options.alternatives = fallback->alternatives;
     if (fallback->options.now_s == NULL) {
         fallback->options.now_s = system_mono;
     }
@@ -77,23 +89,28 @@ enum oxp_status oxp_fallback_new(const struct oxp_fallback_options *options, str
         fallback->options.retry_first_s = 60;
     }
     pthread_mutex_init(&fallback->lock, NULL);
+    oxp_fork_add_mutex(&fallback->fork, OXP_FORK_PART, &fallback->lock);
     *fallback_out = fallback;
     return OXP_OK;
 }
 
 void oxp_fallback_free(struct oxp_fallback *fallback) {
     if (fallback != NULL) {
+        oxp_fork_remove(&fallback->fork);
         pthread_mutex_destroy(&fallback->lock);
     }
     free(fallback);
 }
 
-/* Says that the component runs on another alternative now, or again (`ok`: the fallback worked). */
-static void report(struct oxp_fallback *fallback, size_t level, bool ok, struct oxp_view reason) {
+enum taken { NOT_TAKEN, WORKED, FAILED };
+
+/* Rule 5. */
+static void report_locked(struct oxp_fallback *fallback, bool on, enum taken taken, struct oxp_view reason) {
+    const struct oxp_pair none = {NULL, OXP_PAIR_NONE, {{NULL, 0}}};
     const struct oxp_pair pairs[] = {
         oxp_pair_text("component", oxp_view_from(fallback->component)),
-        oxp_pair_flag("on", level > 0),
-        oxp_pair_flag("ok", ok),
+        oxp_pair_flag("on", on),
+        taken == NOT_TAKEN ? none : oxp_pair_flag("ok", taken == WORKED),
         oxp_pair_text("reason", reason),
     };
     oxp_report(fallback->options.reporter, "degraded", NULL, pairs, sizeof pairs / sizeof *pairs);
@@ -110,79 +127,71 @@ static size_t begin(struct oxp_fallback *fallback, bool *retrying_out) {
     return *retrying_out ? 0 : from;
 }
 
-/* Takes the level that was reached (rule 3); true when it is another one than before. */
-static bool settle(struct oxp_fallback *fallback, size_t from, size_t used, bool retrying) {
+/* The first was tried again, or is not to be tried for a while. */
+static void put_off_first_locked(struct oxp_fallback *fallback) {
+    fallback->first_again_s = fallback->options.now_s(fallback->options.ctx) + fallback->options.retry_first_s;
+}
+
+/* One call: where it began, and whether it is the one that tries the first again. */
+struct call {
+    size_t from, tried;
+    bool retrying;
+};
+
+/* `used` worked, after `failure` (NULL = it was the first that was asked): rule 3. */
+static void settle(struct oxp_fallback *fallback, const struct call *call, size_t used,
+                   const struct oxp_failure *failure) {
     pthread_mutex_lock(&fallback->lock);
-    bool is_news = used > fallback->level || (used < fallback->level && from == 0);
+    bool is_news = used > fallback->level || (used < fallback->level && call->from == 0);
     if (is_news) {
         fallback->level = used;
+        struct oxp_view name = oxp_view_from(fallback->names[used]);
+        report_locked(fallback, used > 0, used > 0 ? WORKED : NOT_TAKEN,
+                      failure == NULL ? name : oxp_failure_message(failure));
     }
-    if (retrying || is_news) {
-        fallback->first_again_s = fallback->options.now_s(fallback->options.ctx) + fallback->options.retry_first_s;
+    if (call->retrying || is_news) {
+        put_off_first_locked(fallback);
     }
-    if (retrying) {
-        fallback->retrying = false;
-    }
+    fallback->retrying = fallback->retrying && !call->retrying;
     pthread_mutex_unlock(&fallback->lock);
-    return is_news;
 }
 
 /* Nothing worked (rule 4). */
-static void give_up(struct oxp_fallback *fallback, size_t from, bool retrying) {
+static void give_up(struct oxp_fallback *fallback, const struct call *call, const struct oxp_failure *failure) {
     pthread_mutex_lock(&fallback->lock);
-    size_t level = fallback->level;
-    if (retrying) {
+    if (call->retrying) {
+        put_off_first_locked(fallback);
         fallback->retrying = false;
-        fallback->first_again_s = fallback->options.now_s(fallback->options.ctx) + fallback->options.retry_first_s;
+    }
+    if (call->tried > 1) {
+        report_locked(fallback, true, FAILED, oxp_failure_message(failure));
+        if (fallback->level == 0) {
+            report_locked(fallback, false, NOT_TAKEN, OXP_VIEW("no alternative worked"));
+        }
     }
     pthread_mutex_unlock(&fallback->lock);
-    if (from + 1 < fallback->options.count) { /* an alternative was tried, and failed as well */
-        report(fallback, level, false, OXP_VIEW("no alternative worked"));
-    }
-}
-
-/* Puts what failed before behind what failed now, as its cause. */
-static struct oxp_failure *chain(struct oxp_failure *before, struct oxp_failure *now) {
-    const struct oxp_failure_context context = {.component = oxp_failure_component(now),
-                                                .ids = *oxp_failure_ids(now),
-                                                .occurred_s = oxp_failure_occurred_s(now)};
-    const struct oxp_evidence evidence = {.code = oxp_view_from(oxp_failure_code(now)->name),
-                                          .upstream = oxp_failure_upstream(now),
-                                          .op = oxp_failure_op(now),
-                                          .message = oxp_failure_message(now)};
-    if (before == NULL) {
-        return now;
-    }
-    struct oxp_failure *both = oxp_failure_wrap(before, &evidence, &context);
-    oxp_failure_free(now);
-    return both;
 }
 
 struct oxp_failure *oxp_fallback_call(struct oxp_fallback *fallback, void *result, size_t *used_out) {
-    bool retrying = false;
-    size_t from = begin(fallback, &retrying);
+    struct call call = {0};
+    call.from = begin(fallback, &call.retrying);
     struct oxp_failure *failure = NULL;
-    for (size_t i = from; i < fallback->options.count; i++) {
+    bool may_fall = true;
+    for (size_t i = call.from; may_fall && i < fallback->options.count; i++) {
         struct oxp_failure *again = fallback->alternatives[i].call(fallback->alternatives[i].ctx, result);
+        call.tried++;
         if (again == NULL) {
-            if (settle(fallback, from, i, retrying)) {
-                report(fallback, i, true,
-                       failure == NULL ? oxp_view_from(fallback->names[i]) : oxp_failure_message(failure));
-            }
+            settle(fallback, &call, i, failure);
             oxp_failure_free(failure);
             if (used_out != NULL) {
                 *used_out = i;
             }
             return NULL;
         }
-        bool may_fall = fallback->options.may_fall(fallback->options.ctx, again);
-        failure = chain(failure, again);
-        if (!may_fall) {
-            from = fallback->options.count; /* nobody else was asked */
-            break;
-        }
+        may_fall = fallback->options.may_fall(fallback->options.ctx, again);
+        failure = oxp_failure_follow(failure, again);
     }
-    give_up(fallback, from, retrying);
+    give_up(fallback, &call, failure);
     return failure;
 }
 
@@ -203,9 +212,9 @@ void oxp_fallback_set(struct oxp_fallback *fallback, size_t level, const char *r
     pthread_mutex_lock(&fallback->lock);
     bool is_news = fallback->level != level;
     fallback->level = level;
-    fallback->first_again_s = fallback->options.now_s(fallback->options.ctx) + fallback->options.retry_first_s;
-    pthread_mutex_unlock(&fallback->lock);
+    put_off_first_locked(fallback);
     if (is_news) {
-        report(fallback, level, true, oxp_view_from(reason));
+        report_locked(fallback, level > 0, NOT_TAKEN, oxp_view_from(reason));
     }
+    pthread_mutex_unlock(&fallback->lock);
 }

@@ -4,8 +4,8 @@
 
 /* Words of a message that tell apart what one status may mean. */
 static const char *const concurrency[] = {"concurrent", "concurrency", "concurrently", NULL};
-static const char *const creation_rate[] = {"rate limit", "creation rate", "session creations", "creations per",
-                                            "per minute", "per second",    "too many requests", NULL};
+static const char *const creation_rate[] = {"creation rate", "session creations", "creations per", NULL};
+static const char *const rate[] = {"rate limit", "per minute", "per second", "too many requests", NULL};
 /* What both kinds of refusal may state: a ceiling with the present count (capacity.c). Not looked for as a text. */
 static const char *const ceiling[] = {"limit N, currently M", NULL};
 static const char *const plan[] = {"plan",       "plans", "keep alive", "keepalive", "keep-alive",
@@ -43,7 +43,9 @@ static const struct oxp_http_rule rules[] = {
     {BB, CALL(CONNECT), 500, 599, NULL, OXP_CODE_cdp_handshake},
     {BB, CALL(CREATE), 408, 408, NULL, OXP_CODE_bb_create_timeout},
     {BB, CALL(CREATE) | CALL(NONE), 429, 429, concurrency, OXP_CODE_bb_concurrency_limit},
-    {BB, CALL(CREATE), 429, 429, creation_rate, OXP_CODE_bb_create_rate_limit}, /* which may state a ceiling, too */
+    {BB, CALL(CREATE) | CALL(NONE), 429, 429, creation_rate, OXP_CODE_bb_create_rate_limit},
+    {BB, CALL(CREATE), 429, 429, rate, OXP_CODE_bb_create_rate_limit}, /* these may state a ceiling, too */
+    {BB, CALL(NONE), 429, 429, rate, OXP_CODE_bb_api_rate_limit},
     {BB, CALL(CREATE) | CALL(NONE), 429, 429, ceiling, OXP_CODE_bb_concurrency_limit},
     {BB, CALL(CREATE), 429, 429, NULL, OXP_CODE_bb_create_rate_limit},
     {BB, CALL(ANY), 401, 401, NULL, OXP_CODE_bb_auth},

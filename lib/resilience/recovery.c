@@ -1,77 +1,14 @@
 /* Open incidents stand in a list, oldest first, and in a map by what they are about: task (or component) and code. One
  * lock guards them; it is let go while a fix, the debugger or a hook runs, and the incident is looked up again by its
  * id afterwards, as it may have been closed meanwhile. Rules as numbered in the header. */
-#include <oxpecker/recovery.h>
+#include "lib/resilience/recovery_parts.h"
 
-#include "lib/base/buf.h"
 #include "lib/base/clock.h"
-#include "lib/base/map.h"
-#include "lib/base/random.h"
-#include "lib/base/scrub.h"
 #include "lib/base/utf8.h"
-#include "lib/resilience/debugger.h"
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
-
-enum { FIXES_MAX = 64, NAME_SIZE = 64, ID_SIZE = 129, KEY_SIZE = 2 * ID_SIZE, HISTORY = 5, TEXT_SIZE = 200 };
-
-struct fix {
-    char name[NAME_SIZE], code[NAME_SIZE];
-    uint64_t fingerprint;
-    oxp_fix_fn fix;
-    void *ctx;
-};
-
-struct incident {
-    struct incident *before, *after; /* in order of opening */
-    char id[OXP_INCIDENT_ID_SIZE];
-    char key[KEY_SIZE]; /* task or component, NUL, code */
-    size_t key_len;
-    char task[ID_SIZE], session[ID_SIZE], workflow[ID_SIZE], run[ID_SIZE], component[ID_SIZE];
-    char trace_id[ID_SIZE];
-    const struct oxp_code *code;
-    enum oxp_automation automation;
-    enum oxp_action action; /* the last one that was advised */
-    double opened_s;
-    unsigned tries, alike; /* alike: failures with the last fingerprint */
-    uint64_t fingerprint;
-    uint64_t fixes_tried; /* bits by index */
-    bool escalated, person; /* person: somebody stepped in */
-    char history[HISTORY][TEXT_SIZE]; /* messages, newest at tries % HISTORY */
-};
-
-struct oxp_recovery {
-    struct oxp_recovery_options options;
-    pthread_mutex_t lock;
-    struct incident *oldest, *newest;
-    struct oxp_map by_key;
-    size_t open;
-    struct oxp_random random;
-    pid_t random_of; /* the process that it was seeded for: a child must not give its parent's ids */
-    struct fix fixes[FIXES_MAX];
-    size_t fix_count;
-    struct oxp_recovery_stats stats;
-};
-
-static const char *const action_names[OXP_ACTIONS] = {"retry", "requeue", "adjust",   "replace", "fallback",
-                                                      "skip",  "debug",   "escalate", "abort"};
-static const char *const automation_names[] = {"full", "semi", "manual"};
-static const char *const outcome_names[] = {"recovered", "failed", "manual"};
-static const char *const verdict_names[] = {"fixed", "suggested", "no_fix", "error"};
-
-const char *oxp_action_name(enum oxp_action action) {
-    return (unsigned)action < OXP_ACTIONS ? action_names[action] : "unknown";
-}
-
-static unsigned index_of(const char *const *names, unsigned count, const char *name) {
-    unsigned i = 0;
-    while (i < count && strcmp(names[i], name) != 0) {
-        i++;
-    }
-    return i < count ? i : 0;
-}
 
 static double system_now(void *ctx) {
     (void)ctx;
@@ -90,21 +27,57 @@ static void keep(char *to, size_t size, struct oxp_view text) {
     to[text.len] = '\0';
 }
 
+static void free_command(char **command) {
+    for (size_t i = 0; command != NULL && command[i] != NULL; i++) {
+        free(command[i]);
+    }
+    free(command);
+}
+
+static char **copy_command(const char *const *argv) {
+    size_t count = 0;
+    while (argv[count] != NULL) {
+        count++;
+    }
+    char **copy = calloc(count + 1, sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < count; i++) {
+        copy[i] = strdup(argv[i]);
+        if (copy[i] == NULL) {
+            free_command(copy);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
 enum oxp_status oxp_recovery_new(const struct oxp_recovery_options *options, struct oxp_recovery **recovery_out) {
+    *recovery_out = NULL;
+    if (options->debug_command != NULL && options->debug_command[0] == NULL) {
+        return OXP_ERR_INVALID;
+    }
     struct oxp_recovery *recovery = calloc(1, sizeof *recovery);
-    *recovery_out = recovery;
     if (recovery == NULL) {
         return OXP_ERR_NOMEM;
     }
     recovery->options = *options;
     struct oxp_recovery_options *own = &recovery->options;
+    if (options->debug_command != NULL) {
+        recovery->command = copy_command(options->debug_command);
+        if (recovery->command == NULL) {
+            free(recovery);
+            return OXP_ERR_NOMEM;
+        }
+        own->debug_command = (const char *const *)recovery->command;
+    }
     own->debug_after = own->debug_after == 0 ? 3 : own->debug_after;
     own->escalate_after = own->escalate_after == 0 ? 10 : own->escalate_after;
     own->incidents_max = own->incidents_max == 0 ? 1000 : own->incidents_max;
     own->debug_timeout_s = own->debug_timeout_s > 0 ? own->debug_timeout_s : 30;
     own->now_s = own->now_s == NULL ? system_now : own->now_s;
     pthread_mutex_init(&recovery->lock, NULL);
+    oxp_fork_add_mutex(&recovery->fork, OXP_FORK_PART, &recovery->lock);
     oxp_map_init(&recovery->by_key);
+    *recovery_out = recovery;
     return OXP_OK;
 }
 
@@ -112,12 +85,14 @@ void oxp_recovery_free(struct oxp_recovery *recovery) {
     if (recovery == NULL) {
         return;
     }
-    for (struct incident *each = recovery->oldest, *next = NULL; each != NULL; each = next) {
+    for (struct oxp_incident *each = recovery->oldest, *next = NULL; each != NULL; each = next) {
         next = each->after;
         free(each);
     }
     oxp_map_fini(&recovery->by_key);
+    oxp_fork_remove(&recovery->fork);
     pthread_mutex_destroy(&recovery->lock);
+    free_command(recovery->command);
     free(recovery);
 }
 
@@ -128,9 +103,9 @@ enum oxp_status oxp_recovery_fix(struct oxp_recovery *recovery, const char *name
         return OXP_ERR_INVALID;
     }
     pthread_mutex_lock(&recovery->lock);
-    enum oxp_status status = recovery->fix_count < FIXES_MAX ? OXP_OK : OXP_ERR_LIMIT;
+    enum oxp_status status = recovery->fix_count < OXP_FIXES_MAX ? OXP_OK : OXP_ERR_LIMIT;
     if (status == OXP_OK) {
-        struct fix *own = &recovery->fixes[recovery->fix_count++];
+        struct oxp_fix *own = &recovery->fixes[recovery->fix_count++];
         keep(own->name, sizeof own->name, oxp_view_from(name));
         keep(own->code, sizeof own->code, oxp_view_from(code));
         own->fingerprint = fingerprint;
@@ -141,68 +116,11 @@ enum oxp_status oxp_recovery_fix(struct oxp_recovery *recovery, const char *name
     return status;
 }
 
-/* ---- Saying it ---- */
-
-static struct oxp_ids ids_of(const struct incident *incident) {
-    return (struct oxp_ids){.workflow = oxp_view_from(incident->workflow),
-                            .run = oxp_view_from(incident->run),
-                            .session = oxp_view_from(incident->session),
-                            .task = oxp_view_from(incident->task),
-                            .trace_id = oxp_view_from(incident->trace_id)};
-}
-
-struct said {
-    const char *state;
-    const char *outcome, *level; /* NULL = left out, as all below */
-    struct oxp_view reason;
-    double duration_s; /* NaN = left out */
-    bool resumed;
-};
-
-static void report(const struct oxp_recovery *recovery, const struct incident *incident, const struct said *said) {
-    struct oxp_ids ids = ids_of(incident);
-    struct oxp_pair pairs[12];
-    size_t count = 0;
-    pairs[count++] = oxp_pair_text("state", oxp_view_from(said->state));
-    pairs[count++] = oxp_pair_text("incident", oxp_view_from(incident->id));
-    pairs[count++] = oxp_pair_text("action", oxp_view_from(oxp_action_name(incident->action)));
-    pairs[count++] = oxp_pair_text("automation", oxp_view_from(automation_names[incident->automation]));
-    pairs[count++] = oxp_pair_text("severity", oxp_view_from(incident->code->severity));
-    pairs[count++] = oxp_pair_text("category", oxp_view_from(incident->code->category));
-    pairs[count++] = oxp_pair_text("code", oxp_view_from(incident->code->name));
-    pairs[count++] = oxp_pair_text("component", oxp_view_from(incident->component));
-    pairs[count++] = oxp_pair_text("outcome", oxp_view_from(said->outcome));
-    pairs[count++] = oxp_pair_text("level", oxp_view_from(said->level));
-    pairs[count++] = oxp_pair_text("reason", said->reason);
-    if (said->resumed) {
-        pairs[count - 1] = oxp_pair_number("started_at", incident->opened_s);
-        pairs[count++] = oxp_pair_flag("resumed", true);
-    } else if (!isnan(said->duration_s)) {
-        pairs[count++] = oxp_pair_number("duration_s", said->duration_s);
-    }
-    oxp_report(recovery->options.reporter, "recovery", &ids, pairs, count);
-}
-
-static void report_debugger(const struct oxp_recovery *recovery, const struct incident *incident,
-                            const struct oxp_debug_answer *answer, double duration_s) {
-    struct oxp_ids ids = ids_of(incident);
-    const struct oxp_pair pairs[] = {
-        oxp_pair_text("outcome", oxp_view_from(verdict_names[answer->verdict])),
-        oxp_pair_text("fix", oxp_view_from(answer->fix)),
-        oxp_pair_text("report", oxp_view_from(answer->report)),
-        oxp_pair_text("incident", oxp_view_from(incident->id)),
-        oxp_pair_text("code", oxp_view_from(incident->code->name)),
-        oxp_pair_text("component", oxp_view_from(incident->component)),
-        oxp_pair_number("duration_s", duration_s),
-    };
-    oxp_report(recovery->options.reporter, "debugger", &ids, pairs, sizeof pairs / sizeof *pairs);
-}
-
 /* ---- Incidents ---- */
 
 /* Rule 1. Without a task the component stands for it, marked so that the two never meet. */
-static size_t make_key(char key[KEY_SIZE], const struct oxp_failure *failure) {
-    char about[ID_SIZE];
+static size_t make_key(char key[OXP_INCIDENT_KEY_SIZE], const struct oxp_failure *failure) {
+    char about[OXP_INCIDENT_TEXT_SIZE + 1];
     struct oxp_view task = oxp_failure_ids(failure)->task;
     keep(about + (task.len == 0), sizeof about - 1, task.len != 0 ? task : oxp_failure_component(failure));
     if (task.len == 0) {
@@ -216,30 +134,33 @@ static size_t make_key(char key[KEY_SIZE], const struct oxp_failure *failure) {
     return len + 1 + code_len;
 }
 
-static void take_off_locked(struct oxp_recovery *recovery, struct incident *incident) {
+static void take_off_locked(struct oxp_recovery *recovery, struct oxp_incident *incident) {
     *(incident->before == NULL ? &recovery->oldest : &incident->before->after) = incident->after;
     *(incident->after == NULL ? &recovery->newest : &incident->after->before) = incident->before;
     (void)oxp_map_remove(&recovery->by_key, oxp_view_of(incident->key, incident->key_len));
     recovery->open--;
 }
 
-static void close_locked(struct oxp_recovery *recovery, struct incident *incident, enum oxp_recovery_outcome outcome,
-                         struct oxp_view note) {
+static void close_locked(struct oxp_recovery *recovery, struct oxp_incident *incident,
+                         enum oxp_recovery_outcome outcome, struct oxp_view note) {
     double took_s = now(recovery) - incident->opened_s;
     took_s = took_s > 0 ? took_s : 0;
-    if (outcome == OXP_RECOVERED && incident->person) {
-        outcome = OXP_RECOVERY_MANUAL; /* rule 6 */
+    outcome = incident->person ? OXP_RECOVERY_MANUAL : outcome; /* rule 6 */
+    if (outcome == OXP_RECOVERY_MANUAL) {
+        incident->automation = OXP_AUTOMATION_MANUAL;
     }
     take_off_locked(recovery, incident);
     uint64_t *const counts[] = {&recovery->stats.recovered, &recovery->stats.failed, &recovery->stats.manual};
     ++*counts[outcome];
     recovery->stats.recovery_seconds_sum += took_s;
-    report(recovery, incident,
-           &(struct said){.state = "ended", .outcome = outcome_names[outcome], .reason = note, .duration_s = took_s});
+    oxp_incident_say(
+        recovery, incident,
+        &(struct oxp_said){
+            .state = "ended", .outcome = oxp_recovery_outcome_name(outcome), .reason = note, .duration_s = took_s});
     free(incident);
 }
 
-static void name_it(struct oxp_recovery *recovery, struct incident *incident) {
+static void name_it(struct oxp_recovery *recovery, struct oxp_incident *incident) {
     if (recovery->random_of != getpid()) {
         recovery->random_of = getpid();
         oxp_random_init(&recovery->random);
@@ -248,12 +169,12 @@ static void name_it(struct oxp_recovery *recovery, struct incident *incident) {
 }
 
 /* NULL without memory. */
-static struct incident *open_locked(struct oxp_recovery *recovery, const struct oxp_failure *failure, const char *key,
-                                    size_t key_len) {
+static struct oxp_incident *open_locked(struct oxp_recovery *recovery, const struct oxp_failure *failure,
+                                        const char *key, size_t key_len) {
     if (recovery->open >= recovery->options.incidents_max) {
         close_locked(recovery, recovery->oldest, OXP_RECOVERY_FAILED, OXP_VIEW("too many are open"));
     }
-    struct incident *incident = calloc(1, sizeof *incident);
+    struct oxp_incident *incident = calloc(1, sizeof *incident);
     if (incident == NULL) {
         return NULL;
     }
@@ -271,21 +192,21 @@ static struct incident *open_locked(struct oxp_recovery *recovery, const struct 
     keep(incident->trace_id, sizeof incident->trace_id, ids->trace_id);
     keep(incident->component, sizeof incident->component, oxp_failure_component(failure));
     incident->code = oxp_failure_code(failure);
-    incident->automation = (enum oxp_automation)index_of(automation_names, 3, incident->code->automation);
-    incident->action = (enum oxp_action)index_of(action_names, OXP_ACTIONS, incident->code->action);
-    incident->opened_s = oxp_failure_made_s(failure);
+    incident->automation = oxp_automation_of(incident->code->automation);
+    incident->action = oxp_action_of(incident->code->action);
+    incident->opened_s = now(recovery);
     name_it(recovery, incident);
     incident->before = recovery->newest;
     *(recovery->newest == NULL ? &recovery->oldest : &recovery->newest->after) = incident;
     recovery->newest = incident;
     recovery->open++;
     recovery->stats.opened++;
-    report(recovery, incident, &(struct said){.state = "started", .duration_s = NAN});
+    oxp_incident_say(recovery, incident, &(struct oxp_said){.state = "started", .duration_s = NAN});
     return incident;
 }
 
-static struct incident *by_id_locked(const struct oxp_recovery *recovery, const char *id) {
-    for (struct incident *each = recovery->newest; each != NULL && id[0] != '\0'; each = each->before) {
+static struct oxp_incident *by_id_locked(const struct oxp_recovery *recovery, const char *id) {
+    for (struct oxp_incident *each = recovery->newest; each != NULL && id != NULL; each = each->before) {
         if (strcmp(each->id, id) == 0) {
             return each;
         }
@@ -295,18 +216,33 @@ static struct incident *by_id_locked(const struct oxp_recovery *recovery, const 
 
 /* ---- Advice ---- */
 
-static void note_failure_locked(struct incident *incident, const struct oxp_failure *failure) {
-    uint64_t fingerprint = oxp_failure_fingerprint(failure);
-    incident->alike = incident->tries > 0 && fingerprint == incident->fingerprint ? incident->alike + 1 : 1;
-    incident->fingerprint = fingerprint;
+/* The row of this fingerprint; of too many different ones the one that was seen least makes room. */
+static struct oxp_incident_kind *kind_of(struct oxp_incident *incident, uint64_t fingerprint) {
+    struct oxp_incident_kind *least = &incident->kinds[0];
+    for (size_t i = 0; i < OXP_INCIDENT_KINDS; i++) {
+        struct oxp_incident_kind *kind = &incident->kinds[i];
+        if (kind->seen > 0 && kind->fingerprint == fingerprint) {
+            return kind;
+        }
+        least = kind->seen < least->seen ? kind : least;
+    }
+    *least = (struct oxp_incident_kind){fingerprint, 0};
+    return least;
+}
+
+static void note_failure_locked(struct oxp_incident *incident, const struct oxp_failure *failure) {
+    struct oxp_incident_kind *kind = kind_of(incident, oxp_failure_fingerprint(failure));
+    incident->alike = ++kind->seen;
+    incident->fingerprint = kind->fingerprint;
     incident->tries++;
-    keep(incident->history[incident->tries % HISTORY], TEXT_SIZE, oxp_failure_message(failure));
+    keep(incident->history[incident->tries % OXP_INCIDENT_HISTORY], OXP_INCIDENT_MESSAGE_SIZE,
+         oxp_failure_message(failure));
 }
 
 /* Rule 2: the fix that was not tried yet, or NULL. */
-static const struct fix *next_fix_locked(const struct oxp_recovery *recovery, struct incident *incident) {
+static const struct oxp_fix *next_fix_locked(const struct oxp_recovery *recovery, struct oxp_incident *incident) {
     for (size_t i = 0; i < recovery->fix_count; i++) {
-        const struct fix *fix = &recovery->fixes[i];
+        const struct oxp_fix *fix = &recovery->fixes[i];
         bool is_for = fix->fingerprint != 0 ? fix->fingerprint == incident->fingerprint
                                             : strcmp(fix->code, incident->code->name) == 0;
         if (is_for && (incident->fixes_tried >> i & 1) == 0) {
@@ -317,78 +253,19 @@ static const struct fix *next_fix_locked(const struct oxp_recovery *recovery, st
     return NULL;
 }
 
-/* What the debugger is told: the failure, what came before it, what the host adds. */
-static void gather(const struct oxp_recovery *recovery, const struct incident *copy, const struct oxp_failure *failure,
-                   struct oxp_buf *buf) {
-    char *text = oxp_failure_text(failure), more[4096] = "", clean[sizeof more];
-    oxp_buf_append_text(buf, "{\"incident\":");
-    oxp_buf_append_json_string(buf, oxp_view_from(copy->id));
-    oxp_buf_append_format(buf, ",\"tries\":%u,\"alike\":%u,\"code\":\"%s\",\"category\":\"%s\",\"class\":\"%s\"",
-                          copy->tries, copy->alike, copy->code->name, copy->code->category, copy->code->class);
-    oxp_buf_append_text(buf, ",\"failure\":");
-    oxp_buf_append_json_string(buf, oxp_view_from(text));
-    oxp_buf_append_text(buf, ",\"task\":");
-    oxp_buf_append_json_string(buf, oxp_view_from(copy->task));
-    oxp_buf_append_text(buf, ",\"session\":");
-    oxp_buf_append_json_string(buf, oxp_view_from(copy->session));
-    oxp_buf_append_text(buf, ",\"earlier\":[");
-    for (unsigned i = 1; i < HISTORY && i < copy->tries; i++) {
-        oxp_buf_append_text(buf, i == 1 ? "" : ",");
-        oxp_buf_append_json_string(buf, oxp_view_from(copy->history[(copy->tries - i) % HISTORY]));
-    }
-    oxp_buf_append_text(buf, "]");
-    if (recovery->options.gather != NULL &&
-        recovery->options.gather(recovery->options.ctx, failure, more, sizeof more)) {
-        more[sizeof more - 1] = '\0';
-        size_t len = oxp_scrub(oxp_view_from(more), clean, sizeof clean);
-        oxp_buf_append_text(buf, ",");
-        oxp_buf_append(buf, clean, len);
-    }
-    oxp_buf_append_text(buf, "}\n");
-    free(text);
-}
-
-/* Rule 3. Runs without the lock. Gives how long it took. */
-static double ask_debugger(const struct oxp_recovery *recovery, const struct incident *copy,
-                           const struct oxp_failure *failure, struct oxp_debug_answer *answer_out, bool *timed_out) {
-    double began_s = (double)oxp_clock_mono(oxp_clock_system()).ns / 1e9;
-    struct oxp_buf context;
-    memset(answer_out, 0, sizeof *answer_out);
-    *timed_out = false;
-    oxp_buf_init(&context, 256 * 1024);
-    gather(recovery, copy, failure, &context);
-    if (oxp_buf_status(&context) != OXP_OK) {
-        answer_out->verdict = OXP_VERDICT_ERROR;
-    } else if (recovery->options.debug != NULL) {
-        const struct oxp_debug_request request = {copy->id, failure, oxp_buf_view(&context)};
-        if (!recovery->options.debug(recovery->options.ctx, &request, answer_out)) {
-            answer_out->verdict = OXP_VERDICT_ERROR;
-        }
-    } else {
-        (void)oxp_debugger_run(recovery->options.debug_command, oxp_buf_view(&context),
-                               recovery->options.debug_timeout_s, answer_out, timed_out);
-    }
-    oxp_buf_fini(&context);
-    double took_s = (double)oxp_clock_mono(oxp_clock_system()).ns / 1e9 - began_s;
-    *timed_out = *timed_out || took_s > recovery->options.debug_timeout_s;
-    if (*timed_out) {
-        answer_out->verdict = OXP_VERDICT_ERROR;
-    }
-    return took_s;
-}
-
 /* Rule 4, 5. */
-static void escalate_locked(struct oxp_recovery *recovery, struct incident *incident, const char *reason) {
+static void escalate_locked(struct oxp_recovery *recovery, struct oxp_incident *incident, const char *reason) {
     if (incident->escalated) {
         return;
     }
     incident->escalated = true;
     recovery->stats.escalated++;
-    report(recovery, incident,
-           &(struct said){.state = "escalated",
-                          .level = strcmp(incident->code->severity, "critical") == 0 ? "oncall" : "operator",
-                          .reason = oxp_view_from(reason),
-                          .duration_s = NAN});
+    oxp_incident_say(
+        recovery, incident,
+        &(struct oxp_said){.state = "escalated",
+                           .level = strcmp(incident->code->severity, "critical") == 0 ? "oncall" : "operator",
+                           .reason = oxp_view_from(reason),
+                           .duration_s = NAN});
 }
 
 /* One failure being handled: what is known of its incident while the lock is let go. */
@@ -398,48 +275,52 @@ struct handling {
     char id[OXP_INCIDENT_ID_SIZE];
     enum oxp_action action;
     const char *escalation; /* reason, or NULL */
-    char fix[NAME_SIZE];
+    char fix[OXP_FIX_NAME_SIZE];
 };
 
-/* Rule 2: true when a fix was applied, and may have helped. */
-static bool apply_fix_locked(struct handling *at, struct incident *incident) {
+/* Rule 2: true when one of the fixes was applied, and may have helped. */
+static bool apply_fix_locked(struct handling *at) {
     struct oxp_recovery *recovery = at->recovery;
-    const struct fix *fix = next_fix_locked(recovery, incident);
-    if (fix == NULL) {
-        return false;
+    bool helped = false;
+    for (;;) {
+        struct oxp_incident *incident = by_id_locked(recovery, at->id);
+        const struct oxp_fix *fix = helped || incident == NULL ? NULL : next_fix_locked(recovery, incident);
+        if (fix == NULL) {
+            return helped;
+        }
+        pthread_mutex_unlock(&recovery->lock);
+        helped = fix->fix(fix->ctx, at->failure);
+        pthread_mutex_lock(&recovery->lock);
+        incident = by_id_locked(recovery, at->id);
+        if (incident != NULL) {
+            struct oxp_debug_answer answer = {.verdict = helped ? OXP_VERDICT_FIXED : OXP_VERDICT_NO_FIX};
+            keep(answer.fix, sizeof answer.fix, oxp_view_from(fix->name));
+            oxp_incident_say_debugged(recovery, incident, &answer, 0);
+        }
+        if (helped) {
+            recovery->stats.fixed++;
+            keep(at->fix, sizeof at->fix, oxp_view_from(fix->name));
+            at->action = OXP_ACTION_RETRY;
+        }
     }
-    pthread_mutex_unlock(&recovery->lock);
-    bool helped = fix->fix(fix->ctx, at->failure);
-    pthread_mutex_lock(&recovery->lock);
-    incident = by_id_locked(recovery, at->id);
-    if (incident != NULL) {
-        struct oxp_debug_answer answer = {.verdict = helped ? OXP_VERDICT_FIXED : OXP_VERDICT_NO_FIX};
-        keep(answer.fix, sizeof answer.fix, oxp_view_from(fix->name));
-        report_debugger(recovery, incident, &answer, 0);
-    }
-    if (helped) {
-        recovery->stats.fixed++;
-        keep(at->fix, sizeof at->fix, oxp_view_from(fix->name));
-        at->action = OXP_ACTION_RETRY;
-    }
-    return helped;
 }
 
-static void debug_locked(struct handling *at, struct incident *incident) {
+static void debug_locked(struct handling *at, struct oxp_incident *incident) {
     struct oxp_recovery *recovery = at->recovery;
-    const struct incident copy = *incident;
+    const struct oxp_incident copy = *incident;
     struct oxp_debug_answer answer;
     bool timed_out = false;
+    memset(incident->kinds, 0, sizeof incident->kinds); /* it is asked again only after as many more */
+    incident->alike = 0;
     pthread_mutex_unlock(&recovery->lock);
-    double took_s = ask_debugger(recovery, &copy, at->failure, &answer, &timed_out);
+    double took_s = oxp_incident_debug(recovery, &copy, at->failure, &answer, &timed_out);
     pthread_mutex_lock(&recovery->lock);
     recovery->stats.debugged++;
     incident = by_id_locked(recovery, at->id);
     if (incident == NULL) {
         return;
     }
-    report_debugger(recovery, incident, &answer, took_s);
-    incident->alike = 0; /* it is asked again only after as many more */
+    oxp_incident_say_debugged(recovery, incident, &answer, took_s);
     switch (answer.verdict) {
     case OXP_VERDICT_FIXED:
         recovery->stats.fixed++;
@@ -464,20 +345,16 @@ static bool has_debugger(const struct oxp_recovery *recovery) {
 }
 
 /* Decides; the lock may be let go on the way. */
-static void decide_locked(struct handling *at, struct incident *incident) {
+static void decide_locked(struct handling *at, struct oxp_incident *incident) {
     const struct oxp_recovery_options *options = &at->recovery->options;
     bool security = strcmp(incident->code->category, "security") == 0;
-    at->action = (enum oxp_action)index_of(action_names, OXP_ACTIONS, oxp_failure_code(at->failure)->action);
+    at->action = oxp_action_of(oxp_failure_code(at->failure)->action);
     if (security) { /* rule 5 */
         at->action = OXP_ACTION_ABORT;
         at->escalation = "security";
         return;
     }
-    if (at->action == OXP_ACTION_ESCALATE) {
-        at->escalation = "no_fix";
-        return;
-    }
-    if (at->action == OXP_ACTION_ABORT || at->action == OXP_ACTION_SKIP || apply_fix_locked(at, incident)) {
+    if (apply_fix_locked(at)) {
         return;
     }
     incident = by_id_locked(at->recovery, at->id);
@@ -487,6 +364,10 @@ static void decide_locked(struct handling *at, struct incident *incident) {
     bool repeats = incident->alike >= options->debug_after || at->action == OXP_ACTION_DEBUG;
     if (incident->tries >= options->escalate_after) {
         at->escalation = "exhausted";
+    } else if (at->action == OXP_ACTION_ESCALATE) {
+        at->escalation = "no_fix";
+    } else if (at->action == OXP_ACTION_ABORT || at->action == OXP_ACTION_SKIP) {
+        return; /* there is nothing to be tried again */
     } else if (repeats && has_debugger(at->recovery)) {
         debug_locked(at, incident);
     } else if (at->action == OXP_ACTION_DEBUG) {
@@ -494,7 +375,7 @@ static void decide_locked(struct handling *at, struct incident *incident) {
     }
 }
 
-static void advise(const struct handling *at, const struct incident *incident, struct oxp_advice *advice_out) {
+static void advise(const struct handling *at, const struct oxp_incident *incident, struct oxp_advice *advice_out) {
     advice_out->action = at->action;
     keep(advice_out->fix, sizeof advice_out->fix, oxp_view_from(at->fix));
     if (incident != NULL) {
@@ -509,13 +390,13 @@ static void begin_advice(const struct oxp_failure *failure, struct oxp_advice *a
     const struct oxp_code *code = oxp_failure_code(failure);
     memset(advice_out, 0, sizeof *advice_out);
     advice_out->policy = code->policy;
-    advice_out->action = (enum oxp_action)index_of(action_names, OXP_ACTIONS, code->action);
-    advice_out->automation = (enum oxp_automation)index_of(automation_names, 3, code->automation);
+    advice_out->action = oxp_action_of(code->action);
+    advice_out->automation = oxp_automation_of(code->automation);
     advice_out->tries = 1;
 }
 
 void oxp_recovery_handle(struct oxp_recovery *recovery, struct oxp_failure *failure, struct oxp_advice *advice_out) {
-    char key[KEY_SIZE];
+    char key[OXP_INCIDENT_KEY_SIZE];
     struct handling at = {.recovery = recovery, .failure = failure};
     double detected_s = oxp_failure_made_s(failure) - oxp_failure_occurred_s(failure);
     size_t key_len = make_key(key, failure);
@@ -525,7 +406,7 @@ void oxp_recovery_handle(struct oxp_recovery *recovery, struct oxp_failure *fail
     pthread_mutex_lock(&recovery->lock);
     recovery->stats.handled++;
     recovery->stats.detection_seconds_sum += detected_s > 0 ? detected_s : 0;
-    struct incident *incident = oxp_map_get(&recovery->by_key, oxp_view_of(key, key_len));
+    struct oxp_incident *incident = oxp_map_get(&recovery->by_key, oxp_view_of(key, key_len));
     if (incident == NULL) {
         incident = open_locked(recovery, failure, key, key_len);
     }
@@ -554,7 +435,7 @@ void oxp_recovery_handle(struct oxp_recovery *recovery, struct oxp_failure *fail
 enum oxp_status oxp_recovery_close(struct oxp_recovery *recovery, const char *incident,
                                    enum oxp_recovery_outcome outcome, const char *note) {
     pthread_mutex_lock(&recovery->lock);
-    struct incident *found = by_id_locked(recovery, incident);
+    struct oxp_incident *found = by_id_locked(recovery, incident);
     if (found != NULL) {
         close_locked(recovery, found, outcome, oxp_view_from(note));
     }
@@ -565,9 +446,9 @@ enum oxp_status oxp_recovery_close(struct oxp_recovery *recovery, const char *in
 size_t oxp_recovery_close_task(struct oxp_recovery *recovery, struct oxp_view task, enum oxp_recovery_outcome outcome) {
     size_t closed = 0;
     pthread_mutex_lock(&recovery->lock);
-    for (struct incident *each = recovery->oldest, *next = NULL; each != NULL && task.len != 0; each = next) {
+    for (struct oxp_incident *each = recovery->oldest, *next = NULL; each != NULL && task.len != 0; each = next) {
         next = each->after;
-        if (oxp_view_is(oxp_utf8_cut(task, ID_SIZE - 1), each->task)) {
+        if (oxp_view_is(oxp_utf8_cut(task, OXP_INCIDENT_TEXT_SIZE - 1), each->task)) {
             close_locked(recovery, each, outcome, (struct oxp_view){NULL, 0});
             closed++;
         }
@@ -578,11 +459,11 @@ size_t oxp_recovery_close_task(struct oxp_recovery *recovery, struct oxp_view ta
 
 enum oxp_status oxp_recovery_intervened(struct oxp_recovery *recovery, const char *incident, const char *what) {
     pthread_mutex_lock(&recovery->lock);
-    struct incident *found = by_id_locked(recovery, incident);
+    struct oxp_incident *found = by_id_locked(recovery, incident);
     if (found != NULL) {
         found->automation = OXP_AUTOMATION_MANUAL;
         found->person = true;
-        keep(found->history[found->tries % HISTORY], TEXT_SIZE, oxp_view_from(what)); /* for the debugger */
+        keep(found->intervention, sizeof found->intervention, oxp_view_from(what)); /* for the debugger */
     }
     pthread_mutex_unlock(&recovery->lock);
     return found != NULL ? OXP_OK : OXP_ERR_NOT_FOUND;
@@ -598,8 +479,8 @@ void oxp_recovery_read(const struct oxp_recovery *recovery, struct oxp_recovery_
 
 void oxp_recovery_resume(struct oxp_recovery *recovery) {
     pthread_mutex_lock(&recovery->lock);
-    for (const struct incident *each = recovery->oldest; each != NULL; each = each->after) {
-        report(recovery, each, &(struct said){.state = "started", .duration_s = NAN, .resumed = true});
+    for (const struct oxp_incident *each = recovery->oldest; each != NULL; each = each->after) {
+        oxp_incident_say(recovery, each, &(struct oxp_said){.state = "started", .duration_s = NAN, .resumed = true});
     }
     pthread_mutex_unlock(&recovery->lock);
 }

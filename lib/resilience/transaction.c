@@ -7,22 +7,28 @@
  *  3. rollback: the last step is run, then taken off the list and the stored list; a crash between the two runs it
  * again.
  *  4. A step that failed stays in the stored list (moved behind those that are still to be run), so that the next
- *     oxp_transactions_recover tries it once more. */
+ *     oxp_transactions_recover tries it once more.
+ *  5. What is stored under a name is never written over: begin asks the store first, and recover looks, reads and opens
+ *     under the lock, so that nobody can begin, or be done, in between. */
 #include <oxpecker/transaction.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/fork.h"
 #include "lib/resilience/transaction_form.h"
 #include <oxpecker/retry.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { KINDS_MAX = 64, KEY_SIZE = OXP_STORE_KEY_MAX + 1, NAME_MAX_BYTES = 64 };
-static const char key_prefix[] = "txn.";
+static const char key_prefix[] = "txn.", corrupt[] = ".corrupt";
+enum { CORRUPT_LEN = sizeof corrupt - 1 };
 
 struct oxp_transactions {
     struct oxp_transactions_options options;
     struct oxp_undo_kind kinds[KINDS_MAX];
     char kind_names[KINDS_MAX][OXP_TRANSACTION_KIND_MAX + 1];
+    struct oxp_fork_entry fork;
     pthread_mutex_t lock; /* of `open`, and of the store: one caller at a time */
     struct oxp_transaction *open;
 };
@@ -75,6 +81,7 @@ enum oxp_status oxp_transactions_new(const struct oxp_transactions_options *opti
         manager->kinds[i].name = manager->kind_names[i];
     }
     pthread_mutex_init(&manager->lock, NULL);
+    oxp_fork_add_mutex(&manager->fork, OXP_FORK_PART, &manager->lock);
     *transactions_out = manager;
     return OXP_OK;
 }
@@ -95,6 +102,7 @@ void oxp_transactions_free(struct oxp_transactions *transactions) {
         next = each->next;
         free_transaction(each);
     }
+    oxp_fork_remove(&transactions->fork);
     pthread_mutex_destroy(&transactions->lock);
     free(transactions);
 }
@@ -110,7 +118,11 @@ static const struct oxp_undo_kind *kind_of(const struct oxp_transactions *manage
 
 /* ---- Opening ---- */
 
-static bool is_key_text(struct oxp_view text) {
+static bool is_set_aside(struct oxp_view key) {
+    return key.len > CORRUPT_LEN && memcmp(key.ptr + key.len - CORRUPT_LEN, corrupt, CORRUPT_LEN) == 0;
+}
+
+static bool is_name(struct oxp_view text) {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
@@ -118,7 +130,7 @@ static bool is_key_text(struct oxp_view text) {
             return false;
         }
     }
-    return text.len > 0 && text.len <= NAME_MAX_BYTES;
+    return text.len > 0 && text.len <= NAME_MAX_BYTES && !is_set_aside(text);
 }
 
 /* Copies the ids; the views then point to the copy. */
@@ -153,15 +165,33 @@ static void close_locked(struct oxp_transaction *transaction) {
     }
 }
 
-static enum oxp_status open_locked(struct oxp_transactions *manager, struct oxp_transaction *transaction) {
-    for (const struct oxp_transaction *each = manager->open; each != NULL; each = each->next) {
-        if (strcmp(each->key, transaction->key) == 0) {
-            return OXP_ERR_EXISTS;
-        }
+static bool is_open_locked(const struct oxp_transactions *manager, const char *key) {
+    const struct oxp_transaction *each = manager->open;
+    while (each != NULL && strcmp(each->key, key) != 0) {
+        each = each->next;
     }
+    return each != NULL;
+}
+
+static void open_locked(struct oxp_transactions *manager, struct oxp_transaction *transaction) {
     transaction->next = manager->open;
     manager->open = transaction;
-    return OXP_OK;
+}
+
+/* Rule 5. OXP_OK when nothing is stored under the key. */
+static enum oxp_status is_free_locked(const struct oxp_transactions *manager, const char *key) {
+    struct oxp_store *store = manager->options.store;
+    char *text = NULL;
+    size_t len = 0;
+    if (is_open_locked(manager, key)) {
+        return OXP_ERR_EXISTS;
+    }
+    enum oxp_status status =
+        store == NULL ? OXP_ERR_NOT_FOUND : store->get(store, key, OXP_TRANSACTION_BYTES_MAX, &text, &len, NULL);
+    if (status == OXP_OK) {
+        free(text);
+    }
+    return status == OXP_ERR_NOT_FOUND ? OXP_OK : status == OXP_OK || status == OXP_ERR_LIMIT ? OXP_ERR_EXISTS : status;
 }
 
 static struct oxp_transaction *new_transaction(struct oxp_transactions *manager, const char *key,
@@ -181,7 +211,7 @@ enum oxp_status oxp_transaction_begin(struct oxp_transactions *transactions, str
                                       const struct oxp_ids *ids, struct oxp_transaction **transaction_out) {
     char key[KEY_SIZE] = "txn.";
     *transaction_out = NULL;
-    if (!is_key_text(name)) {
+    if (!is_name(name)) {
         return OXP_ERR_INVALID;
     }
     memcpy(key + sizeof key_prefix - 1, name.ptr, name.len);
@@ -190,7 +220,10 @@ enum oxp_status oxp_transaction_begin(struct oxp_transactions *transactions, str
         return OXP_ERR_NOMEM;
     }
     pthread_mutex_lock(&transactions->lock);
-    enum oxp_status status = open_locked(transactions, transaction);
+    enum oxp_status status = is_free_locked(transactions, key);
+    if (status == OXP_OK) {
+        open_locked(transactions, transaction);
+    }
     pthread_mutex_unlock(&transactions->lock);
     if (status != OXP_OK) {
         free_transaction(transaction);
@@ -332,7 +365,7 @@ static struct oxp_failure *step_failure(const struct oxp_transaction *transactio
 }
 
 /* Rules 3, 4. The steps that failed are put in front, in their order, and are not tried again here. */
-static void run_steps(struct oxp_transaction *transaction, struct oxp_rollback *rollback) {
+static void run_steps(struct oxp_transaction *transaction, struct oxp_rollback *rollback, bool *is_stored) {
     size_t kept = 0; /* failed ones, at the front */
     while (transaction->count > kept) {
         struct oxp_step step = transaction->steps[transaction->count - 1];
@@ -341,7 +374,7 @@ static void run_steps(struct oxp_transaction *transaction, struct oxp_rollback *
         if (failure == NULL) {
             free((char *)(uintptr_t)step.data.ptr);
             transaction->count--;
-            (void)store_steps(transaction); /* when it fails, the step is run once more by the next process */
+            *is_stored = store_steps(transaction) == OXP_OK;
             continue;
         }
         rollback->failed++;
@@ -353,6 +386,7 @@ static void run_steps(struct oxp_transaction *transaction, struct oxp_rollback *
         }
         memmove(transaction->steps + 1, transaction->steps, (transaction->count - 1) * sizeof *transaction->steps);
         transaction->steps[0] = step;
+        *is_stored = false;
         kept++;
     }
 }
@@ -361,10 +395,13 @@ enum oxp_status oxp_transaction_rollback(struct oxp_transaction *transaction, st
     struct oxp_transactions *manager = transaction->manager;
     struct oxp_rollback rollback = {0};
     double began_s = manager->options.now_s(manager->options.ctx);
-    run_steps(transaction, &rollback);
+    bool is_stored = true;
+    run_steps(transaction, &rollback, &is_stored);
     rollback.duration_s = manager->options.now_s(manager->options.ctx) - began_s;
+    if (!is_stored) {
+        (void)store_steps(transaction); /* when it fails again, what was undone is undone once more by the next */
+    }
     if (rollback.failed > 0) {
-        (void)store_steps(transaction);
         oxp_failure_report(rollback.failure, manager->options.reporter);
     }
     report(transaction, rollback.failed > 0 ? "rollback_failed" : "rolled_back", &rollback);
@@ -388,7 +425,7 @@ struct found {
 static bool keep_key(void *ctx, const struct oxp_store_entry *entry) {
     struct found *found = ctx;
     size_t len = strlen(entry->key);
-    if (len >= KEY_SIZE || (len > 8 && strcmp(entry->key + len - 8, ".corrupt") == 0)) {
+    if (len >= KEY_SIZE || is_set_aside(oxp_view_of(entry->key, len))) {
         return true;
     }
     if (found->count == found->room) {
@@ -439,50 +476,67 @@ static enum oxp_status restore(struct oxp_transactions *manager, const char *key
     return status;
 }
 
-static enum oxp_status set_aside(struct oxp_store *store, const char *key, struct oxp_view text) {
-    char aside[KEY_SIZE + 8];
+static void set_aside_locked(struct oxp_store *store, const char *key, struct oxp_view text) {
+    char aside[KEY_SIZE + CORRUPT_LEN];
     size_t len = strlen(key);
     memcpy(aside, key, len);
-    memcpy(aside + len, ".corrupt", 9);
-    enum oxp_status status = store->put(store, aside, text, NULL);
-    return status == OXP_OK ? store->remove(store, key, NULL) : status;
-}
-
-static bool is_open(struct oxp_transactions *manager, const char *key) {
-    pthread_mutex_lock(&manager->lock);
-    const struct oxp_transaction *each = manager->open;
-    while (each != NULL && strcmp(each->key, key) != 0) {
-        each = each->next;
+    memcpy(aside + len, corrupt, CORRUPT_LEN + 1);
+    if (store->put(store, aside, text, NULL) == OXP_OK) {
+        (void)store->remove(store, key, NULL);
     }
-    pthread_mutex_unlock(&manager->lock);
-    return each != NULL;
 }
 
-static enum oxp_status recover_one(struct oxp_transactions *manager, const char *key, struct oxp_error *error) {
+/* Says of a stored transaction that nobody can tell what it would have undone. */
+static void report_unreadable(struct oxp_transactions *manager, const char *key, const struct oxp_error *why) {
+    struct oxp_view name = oxp_view_from(key + sizeof key_prefix - 1);
+    const struct oxp_pair attributes[] = {oxp_pair_text("transaction", name),
+                                          oxp_pair_text("reason", oxp_view_from(why->text))};
+    const struct oxp_failure_context context = {
+        .component = OXP_VIEW("transaction"), .attributes = attributes, .attribute_count = 2};
+    const struct oxp_evidence evidence = {
+        .code = OXP_VIEW("txn_rollback_failed"),
+        .message = OXP_VIEW("a stored transaction cannot be read: what it should have undone is left")};
+    const struct oxp_pair pairs[] = {oxp_pair_text("outcome", OXP_VIEW("rollback_failed")),
+                                     oxp_pair_text("name", name)};
+    struct oxp_failure *failure = oxp_failure_new(&evidence, &context);
+    oxp_failure_report(failure, manager->options.reporter);
+    oxp_failure_free(failure);
+    oxp_report(manager->options.reporter, "transaction", NULL, pairs, sizeof pairs / sizeof *pairs);
+}
+
+/* Takes one from the store, as one that is open. OXP_IGNORED when somebody has it, or had it and is done. */
+static enum oxp_status take_locked(struct oxp_transactions *manager, const char *key,
+                                   struct oxp_transaction **transaction_out, struct oxp_error *error) {
     struct oxp_store *store = manager->options.store;
-    struct oxp_transaction *transaction = NULL;
     char *text = NULL;
     size_t len = 0;
-    if (is_open(manager, key)) {
+    if (is_open_locked(manager, key)) {
         return OXP_IGNORED;
     }
     enum oxp_status status = store->get(store, key, OXP_TRANSACTION_BYTES_MAX, &text, &len, error);
-    if (status == OXP_OK) {
-        status = restore(manager, key, oxp_view_of(text, len), &transaction, error);
+    if (status != OXP_OK) {
+        return status == OXP_ERR_NOT_FOUND ? OXP_IGNORED : status;
     }
-    if (status == OXP_ERR_CORRUPT) {
-        (void)set_aside(store, key, oxp_view_of(text, len));
+    status = restore(manager, key, oxp_view_of(text, len), transaction_out, error);
+    if (status == OXP_OK) {
+        open_locked(manager, *transaction_out);
+    } else if (status == OXP_ERR_CORRUPT) {
+        set_aside_locked(store, key, oxp_view_of(text, len));
     }
     free(text);
+    return status;
+}
+
+static enum oxp_status recover_one(struct oxp_transactions *manager, const char *key, struct oxp_error *error) {
+    struct oxp_transaction *transaction = NULL;
+    pthread_mutex_lock(&manager->lock);
+    enum oxp_status status = take_locked(manager, key, &transaction, error);
+    pthread_mutex_unlock(&manager->lock);
+    if (status == OXP_ERR_CORRUPT) {
+        report_unreadable(manager, key, error);
+    }
     if (status != OXP_OK) {
         return status;
-    }
-    pthread_mutex_lock(&manager->lock);
-    status = open_locked(manager, transaction);
-    pthread_mutex_unlock(&manager->lock);
-    if (status != OXP_OK) { /* begun anew meanwhile */
-        free_transaction(transaction);
-        return OXP_IGNORED;
     }
     struct oxp_rollback rollback;
     status = oxp_transaction_rollback(transaction, &rollback);

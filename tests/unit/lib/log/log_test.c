@@ -35,7 +35,8 @@ static struct world world;
 
 static void count_record(void *ctx, enum oxp_log_level level, const char *message, const struct oxp_log_field *fields,
                          size_t count) {
-    assert_true(message != NULL && (count == 0 || fields != NULL));
+    (void)message; /* a row has none */
+    assert_true(count == 0 || fields != NULL);
     atomic_fetch_add(&((struct world *)ctx)->records[level], 1);
 }
 

@@ -2,6 +2,7 @@
  */
 #include <oxpecker/log.h>
 
+#include "lib/base/utf8.h"
 #include "lib/log/ring.h"
 #include "tests/support/alloc_fail.h"
 #include <fcntl.h>
@@ -9,11 +10,14 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -207,7 +211,7 @@ static void the_ring_holds_the_newest(void **state) {
     oxp_logger_recent(logger, 0, newest_first, text);
     assert_string_equal(text, "");
     for (int i = 10; i < 19; i++) {
-        char message[8];
+        char message[16];
         snprintf(message, sizeof message, "%d", i);
         oxp_logger_log(logger, OXP_LOG_INFO, NULL, oxp_view_from(message), NULL, 0);
     }
@@ -257,6 +261,154 @@ static void threads_and_a_reader(void **state) {
     oxp_logger_free(logger);
 }
 
+/* A line that is cut ends at a character, wherever in one the room ends. */
+static void a_cut_line_is_utf8(void **state) {
+    static char text[9000];
+    struct ends ends;
+    (void)state;
+    open_ends(&ends);
+    struct oxp_logger *logger = logger_over(&ends, 0, NULL);
+    for (size_t shift = 0; shift < 4; shift++) {
+        memset(text, 'x', shift);
+        for (size_t i = shift; i + 4 <= sizeof text; i += 4) {
+            memcpy(text + i, "\xf0\x9f\x98\x80", 4);
+        }
+        oxp_logger_log(logger, OXP_LOG_INFO, NULL, oxp_view_of(text, 8800 + shift), NULL, 0);
+        const int fds[] = {ends.json[0], ends.text[0]};
+        for (size_t i = 0; i < 2; i++) {
+            const char *line = read_end(fds[i]);
+            assert_true(strlen(line) > 8000 && oxp_utf8_is_valid(oxp_view_from(line)));
+        }
+    }
+    oxp_logger_log(logger, OXP_LOG_INFO, NULL, OXP_VIEW("caf\xe9 closed, \xff\xe2\x82 and \xe2\x82\xac"), NULL, 0);
+    assert_non_null(strstr(read_end(ends.text[0]), "- caf? closed, ??? and \xe2\x82\xac\n"));
+    oxp_logger_free(logger);
+    close_ends(&ends);
+}
+
+static void a_reader_that_is_gone_costs_a_line(void **state) {
+    struct oxp_logger_stats stats;
+    struct ends ends;
+    (void)state;
+    open_ends(&ends);
+    struct oxp_logger *logger = logger_over(&ends, 0, NULL);
+    close(ends.json[0]);
+    close(ends.text[0]);
+    signal(SIGPIPE, SIG_DFL); /* as a host has it that never thought of it */
+    oxp_logger_log(logger, OXP_LOG_INFO, NULL, OXP_VIEW("x"), NULL, 0);
+    void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+    assert_true(before == SIG_DFL);
+    oxp_logger_read(logger, &stats);
+    assert_int_equal(stats.dropped, 2);
+    oxp_logger_free(logger);
+    ends.json[0] = ends.text[0] = -1;
+    close_ends(&ends);
+}
+
+/* The host's own zone: what localtime says. */
+static void local_time_is_the_machines(void **state) {
+    static const struct {
+        const char *zone, *text;
+    } rows[] = {{"UTC0", "2027-01-15 08:00:00,123 - "},
+                {"EST5", "2027-01-15 03:00:00,123 - "},
+                {"IST-5:30", "2027-01-15 13:30:00,123 - "},
+                {"XYZ8:00:01", "2027-01-14 23:59:59,123 - "}};
+    struct ends ends;
+    (void)state;
+    open_ends(&ends);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        setenv("TZ", rows[i].zone, 1);
+        tzset();
+        struct oxp_logger *logger = logger_over(&ends, OXP_LOGGER_UTC_OFFSET_LOCAL, NULL);
+        oxp_logger_log(logger, OXP_LOG_INFO, NULL, OXP_VIEW("x"), NULL, 0);
+        const char *line = read_end(ends.text[0]);
+        if (strncmp(line, rows[i].text, strlen(rows[i].text)) != 0) {
+            fail_msg("%s: %s", rows[i].zone, line);
+        }
+        oxp_logger_free(logger);
+    }
+    unsetenv("TZ");
+    tzset();
+    close_ends(&ends);
+}
+
+/* ---- Forks ---- */
+
+static atomic_bool stop;
+
+static void *log_until_told(void *arg) {
+    while (!atomic_load(&stop)) {
+        oxp_logger_log(arg, OXP_LOG_INFO, NULL, OXP_VIEW("from a thread"), NULL, 0);
+        oxp_logger_audit(arg, &(struct oxp_audit){.action = OXP_VIEW("x")});
+        size_t count = 0;
+        oxp_logger_recent(arg, 20, count_entries, &count);
+    }
+    return NULL;
+}
+
+/* The child's whole life: whatever was held when it was made, it logs and ends. */
+static void live_as_a_child(struct oxp_logger *logger) {
+    size_t count = 0;
+    alarm(30);
+    for (int i = 0; i < 20; i++) {
+        oxp_logger_log(logger, OXP_LOG_INFO, NULL, OXP_VIEW("from a child"), NULL, 0);
+        oxp_logger_audit(logger, &(struct oxp_audit){.action = OXP_VIEW("y")});
+    }
+    oxp_logger_recent(logger, 0, count_entries, &count);
+    _exit(0);
+}
+
+static void a_child_of_a_busy_process_logs_on(void **state) {
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    const struct oxp_logger_options options = {.json_fd = null, .text_fd = null, .audit_fd = null, .recent = 50};
+    struct oxp_logger *logger = NULL;
+    pthread_t threads[4];
+    (void)state;
+    assert_int_equal(oxp_logger_new(&options, &logger), OXP_OK);
+    atomic_store(&stop, false);
+    for (size_t i = 0; i < 4; i++) {
+        pthread_create(&threads[i], NULL, log_until_told, logger);
+    }
+    for (int i = 0; i < 30; i++) {
+        int status = 0;
+        pid_t child = fork();
+        if (child == 0) {
+            live_as_a_child(logger);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    atomic_store(&stop, true);
+    for (size_t i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    oxp_logger_free(logger);
+    close(null);
+}
+
+/* The worst moment: somebody is at the ring when the child is made, and there is nobody to let go of it. */
+static void a_child_made_while_the_ring_is_busy(void **state) {
+    const struct oxp_log_entry entry = {.json = OXP_VIEW("{}")};
+    struct oxp_ring *ring = NULL;
+    size_t count = 0;
+    int status = 0;
+    (void)state;
+    assert_int_equal(oxp_ring_new(4, &ring), OXP_OK);
+    assert_true(oxp_ring_add(ring, &entry));
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(30);
+        /* its flag stands behind its capacity; were it elsewhere, the record would be added */
+        (void)atomic_flag_test_and_set((atomic_flag *)(void *)((char *)ring + sizeof(size_t)));
+        bool added = oxp_ring_add(ring, &entry);
+        oxp_ring_each(ring, 0, count_entries, &count);
+        _exit(added || count != 0 || oxp_ring_missed(ring) != 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    oxp_ring_free(ring);
+}
+
 static void make_and_log(void *ctx) {
     const struct oxp_logger_options options = {.json_fd = -1, .text_fd = -1, .audit_fd = -1, .now_s = now};
     struct oxp_logger *logger = NULL;
@@ -286,6 +438,11 @@ int main(void) {
         cmocka_unit_test(a_pipe_that_nobody_reads_holds_up_nobody),
         cmocka_unit_test(the_ring_holds_the_newest),
         cmocka_unit_test(threads_and_a_reader),
+        cmocka_unit_test(a_cut_line_is_utf8),
+        cmocka_unit_test(a_reader_that_is_gone_costs_a_line),
+        cmocka_unit_test(local_time_is_the_machines),
+        cmocka_unit_test(a_child_of_a_busy_process_logs_on),
+        cmocka_unit_test(a_child_made_while_the_ring_is_busy),
         cmocka_unit_test(every_allocation_may_fail),
     };
     signal(SIGPIPE, SIG_IGN);

@@ -2,7 +2,10 @@
  * without memory too. */
 #include <oxpecker/failure.h>
 
+#include "lib/base/utf8.h"
+#include "lib/resilience/failure_chain.h"
 #include "tests/support/alloc_fail.h"
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -170,6 +173,88 @@ static void cleaning_up_never_masks(void **state) {
     oxp_failure_free(failure);
 }
 
+/* What went wrong after a cause was cleaned up is not lost when somebody wraps it. */
+static void cleanups_of_causes_are_said(void **state) {
+    struct notebook book = notebook();
+    (void)state;
+    struct oxp_failure *failure =
+        oxp_failure_cleanup(oxp_failure_new(&refused, NULL), oxp_failure_new(&timed_out, NULL));
+    failure = oxp_failure_wrap(failure, &refused, NULL);
+    oxp_failure_report(failure, &book.reporter);
+    assert_int_equal(book.reports, 2);
+    assert_non_null(strstr(book.text, "cleanup=true"));
+    char *text = oxp_failure_text(failure);
+    assert_non_null(strstr(text, "while cleaning up: net_timeout"));
+    free(text);
+    oxp_failure_free(failure);
+}
+
+/* Secrets that are shorter than what stands for them: a text that grows past its room ends at a character. */
+static void a_text_that_grew_is_cut_at_a_character(void **state) {
+    char message[256] = "";
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        size_t used = strlen(message);
+        snprintf(message + used, sizeof message - used, "password=a \xe2\x82\xac\xe2\x82\xac ");
+    }
+    for (size_t len = strlen(message); len > 0; len--) {
+        struct oxp_evidence evidence = {.message = oxp_utf8_cut(oxp_view_of(message, strlen(message)), len)};
+        struct oxp_failure *failure = oxp_failure_new(&evidence, NULL);
+        assert_true(oxp_utf8_is_valid(oxp_failure_message(failure)));
+        oxp_failure_free(failure);
+    }
+}
+
+/* Puts one chain behind another: what fallback makes of its alternatives. */
+static void one_failure_follows_another(void **state) {
+    (void)state;
+    struct oxp_failure *before = oxp_failure_wrap(oxp_failure_new(&timed_out, NULL), &refused, NULL);
+    struct oxp_failure *now = oxp_failure_wrap(oxp_failure_new(&refused, NULL), &timed_out, NULL);
+    assert_ptr_equal(oxp_failure_follow(NULL, now), now);
+    assert_ptr_equal(oxp_failure_follow(before, now), now);
+    assert_ptr_equal(oxp_failure_cause(oxp_failure_cause(now)), before);
+    for (int i = 0; i < 40; i++) {
+        now = oxp_failure_follow(now, oxp_failure_wrap(oxp_failure_new(&timed_out, NULL), &refused, NULL));
+    }
+    size_t length = 0;
+    for (const struct oxp_failure *link = now; link != NULL; link = oxp_failure_cause(link)) {
+        length++;
+    }
+    assert_int_equal(length, 16);
+    char *text = oxp_failure_text(now);
+    assert_non_null(strstr(text, "68 between left out"));
+    free(text);
+    oxp_failure_free(now);
+}
+
+static void *use_the_shared_one(void *arg) {
+    struct notebook book = notebook();
+    for (int i = 0; i < 200; i++) {
+        alloc_fail_at(1);
+        struct oxp_failure *failure = oxp_failure_new(&refused, NULL);
+        alloc_fail_at(0);
+        book.text[0] = '\0';
+        failure = oxp_failure_cleanup(failure, oxp_failure_new(&timed_out, NULL));
+        oxp_failure_report(failure, &book.reporter);
+        oxp_failure_free(failure);
+    }
+    return book.reports == 200 ? NULL : arg;
+}
+
+/* The one without memory is constant: threads that share it do not race (thread sanitizer). */
+static void threads_may_share_the_one_without_memory(void **state) {
+    pthread_t threads[4];
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, use_the_shared_one, threads), 0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        void *result = NULL;
+        pthread_join(threads[i], &result);
+        assert_null(result);
+    }
+}
+
 static void the_fingerprint_is_of_the_fault_not_of_its_numbers(void **state) {
     static const struct {
         const char *a, *b;
@@ -239,6 +324,10 @@ int main(void) {
         cmocka_unit_test(a_wrapping_failure_without_evidence_takes_its_causes_code),
         cmocka_unit_test(chains_stay_short),
         cmocka_unit_test(cleaning_up_never_masks),
+        cmocka_unit_test(cleanups_of_causes_are_said),
+        cmocka_unit_test(a_text_that_grew_is_cut_at_a_character),
+        cmocka_unit_test(one_failure_follows_another),
+        cmocka_unit_test(threads_may_share_the_one_without_memory),
         cmocka_unit_test(the_fingerprint_is_of_the_fault_not_of_its_numbers),
         cmocka_unit_test(the_stack_names_its_module),
         cmocka_unit_test(there_is_one_without_memory),
