@@ -357,12 +357,12 @@ static void pairs_of_an_event(void **state) {
     (void)state;
     struct oxp_pair pairs[OXP_RESOURCE_PAIRS];
     struct oxp_resource_usage both = {.process = {.known = OXP_PROCESS_CPU | OXP_PROCESS_THREADS,
-                                                   .cpu_user_s = 1.5,
-                                                   .cpu_system_s = 2.5,
-                                                   .threads = 3},
-                                       .container = {.known = OXP_CONTAINER_OOM_KILLS | OXP_CONTAINER_PRESSURE << 5,
-                                                     .oom_kills = 4,
-                                                     .stalled_s = {[2] = {0, 7}}}};
+                                                  .cpu_user_s = 1.5,
+                                                  .cpu_system_s = 2.5,
+                                                  .threads = 3},
+                                      .container = {.known = OXP_CONTAINER_OOM_KILLS | OXP_CONTAINER_PRESSURE << 5,
+                                                    .oom_kills = 4,
+                                                    .stalled_s = {[2] = {0, 7}}}};
     oxp_resource_pairs(&both, pairs);
     unsigned known = 0;
     for (size_t i = 0; i < OXP_RESOURCE_PAIRS; i++) {
