@@ -14,7 +14,7 @@
 /* Every watcher's thread waits for the loop without limit: once the loop has ended the call comes back at once, and
  * until then there is no better place for what was seen. The loop never waits for a watcher. */
 #define NO_LIMIT_MS (-1)
-#define LOG_INTERVAL_MS 250
+#define LOG_INTERVAL_MS 100
 #define LOG_BATCH_MAX ((size_t)256 * 1024) /* bytes of log lines that wait for the loop */
 #define LOG_BATCH_KEPT ((size_t)64 * 1024) /* bytes of memory that are kept for the next ones */
 #define PROVIDER_IDS_MAX 256

@@ -17,9 +17,16 @@ enum {
     READ_BYTES = 65536,
     LOOK_BYTES_MAX = 4 << 20, /* read in one look, so that stopping does not wait for a file of gigabytes */
     NAME_MAX_BYTES = 4096,
+    SUCCESSORS_MAX = 8, /* files that are held open until those before them are done with */
 };
 
 enum kind { KIND_NONE, KIND_FILE, KIND_PIPE };
+
+/* A file that the path named after the one that is read, open so that a further rotation does not take it away. */
+struct successor {
+    int fd;
+    uint64_t device, inode;
+};
 
 struct oxp_follow {
     struct oxp_follow_options options;
@@ -38,6 +45,9 @@ struct oxp_follow {
     uint32_t head_len;
     unsigned lingered;    /* looks since the path named another file (rule 3) */
     uint64_t told_offset; /* position that was told last */
+
+    struct successor successors[SUCCESSORS_MAX]; /* what the path named since, in order (rule 3) */
+    size_t successor_count;
 
     size_t held;   /* bytes of an unfinished line in `bytes` */
     bool skipping; /* inside a line that was too long */
@@ -330,21 +340,42 @@ static enum oxp_status read_on(struct oxp_follow *follow, size_t *total_out) {
     return OXP_MORE;
 }
 
-/* Rule 3: the path names another file now. */
-static bool is_replaced(const struct oxp_follow *follow) {
+/* Rule 3: opens what the path names now, when that is another file than the newest we know. */
+static void look_for_successor(struct oxp_follow *follow) {
     struct stat info;
-    return stat(follow->path, &info) == 0 &&
-           ((uint64_t)info.st_dev != follow->device || (uint64_t)info.st_ino != follow->inode);
+    size_t count = follow->successor_count;
+    uint64_t device = count == 0 ? follow->device : follow->successors[count - 1].device;
+    uint64_t inode = count == 0 ? follow->inode : follow->successors[count - 1].inode;
+    if (count == SUCCESSORS_MAX || stat(follow->path, &info) != 0 ||
+        ((uint64_t)info.st_dev == device && (uint64_t)info.st_ino == inode)) {
+        return;
+    }
+    int fd = open_path(follow->path);
+    if (fd < 0) {
+        return; /* it went again, or cannot be read yet: later */
+    }
+    if (fstat(fd, &info) != 0) {
+        close(fd);
+        return;
+    }
+    follow->successors[follow->successor_count++] =
+        (struct successor){fd, (uint64_t)info.st_dev, (uint64_t)info.st_ino};
 }
 
 static void switch_over(struct oxp_follow *follow) {
-    int fd = open_path(follow->path);
-    if (fd < 0) {
-        return; /* it went again: later */
-    }
+    int fd = follow->successors[0].fd;
+    follow->successor_count--;
+    memmove(follow->successors, follow->successors + 1, follow->successor_count * sizeof *follow->successors);
     drop_partial(follow);
     notice(follow, OXP_FOLLOW_ROTATED, follow->path);
     (void)take_file(follow, fd);
+}
+
+static void forget_successors(struct oxp_follow *follow) {
+    for (size_t i = 0; i < follow->successor_count; i++) {
+        close(follow->successors[i].fd);
+    }
+    follow->successor_count = 0;
 }
 
 static enum oxp_status look_at_pipe(struct oxp_follow *follow) {
@@ -364,7 +395,10 @@ static enum oxp_status look_at_pipe(struct oxp_follow *follow) {
 
 static enum oxp_status look_at_file(struct oxp_follow *follow) {
     /* Asked before reading: what was written before the path was given to another file is then read for sure. */
-    bool replaced = !follow->is_stdin && is_replaced(follow);
+    if (!follow->is_stdin) {
+        look_for_successor(follow);
+    }
+    bool replaced = follow->successor_count > 0;
     size_t got;
     check_truncation(follow);
     enum oxp_status status = read_on(follow, &got);
@@ -376,7 +410,8 @@ static enum oxp_status look_at_file(struct oxp_follow *follow) {
         return status;
     }
     follow->lingered++;
-    if (follow->lingered < 2 || (got > 0 && follow->lingered < OXP_FOLLOW_LINGER)) {
+    bool is_long_gone = follow->successor_count > 1; /* its writer has gone on twice */
+    if (!is_long_gone && (follow->lingered < 2 || (got > 0 && follow->lingered < OXP_FOLLOW_LINGER))) {
         return OXP_OK;
     }
     switch_over(follow);
@@ -387,7 +422,9 @@ enum oxp_status oxp_follow_look(struct oxp_follow *follow) {
     if (follow->ended) {
         return OXP_END;
     }
-    if (follow->kind == KIND_NONE) {
+    if (follow->kind == KIND_NONE && follow->successor_count > 0) {
+        switch_over(follow);
+    } else if (follow->kind == KIND_NONE) {
         open_first(follow);
     }
     switch (follow->kind) {
@@ -438,6 +475,7 @@ enum oxp_status oxp_follow_new(const struct oxp_follow_options *options, struct 
 void oxp_follow_free(struct oxp_follow *follow) {
     if (follow != NULL) {
         close_file(follow);
+        forget_successors(follow);
         free(follow);
     }
 }

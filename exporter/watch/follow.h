@@ -10,9 +10,10 @@
  *     out. Of a line longer than OXP_FOLLOW_LINE_MAX the beginning is handed on, the rest is skipped: OVERLONG.
  *  2. A file that is there at the start is read from its end, unless a position or `from_start` says otherwise; one
  *     that appears later from its beginning.
- *  3. Rotation by rename: when the path names another file, the old one is read until a whole look found nothing new in
- *     it, at most OXP_FOLLOW_LINGER looks, as its writer may not have reopened yet. Then the new one, from its
- *     beginning. While the path names nothing, the old one goes on being read.
+ *  3. Rotation by rename: when the path names another file, that one is opened, and the old one is read until a whole
+ *     look found nothing new in it, at most OXP_FOLLOW_LINGER looks, as its writer may not have reopened yet. Then the
+ *     new one, from its beginning. While the path names nothing, the old one goes on being read. Two rotations between
+ *     two looks lose what was in the file between them: it is never seen under the path.
  *  4. Truncation (copytruncate): when the file is shorter than what was read, or its first bytes have changed, it is
  *     read again from its beginning. Lines that were written between the last look and the truncation are lost, as
  *     with every follower.

@@ -202,6 +202,33 @@ static void rotation_drains_the_old_file(void **state) {
     unmake(&world);
 }
 
+/* A file that was seen under the path once is not lost when it is rotated before its turn comes. */
+static void rotations_in_quick_succession(void **state) {
+    (void)state;
+    struct world world;
+    make(&world);
+    reopen(&world, O_APPEND);
+    start(&world, NULL, true);
+    put(&world, "first\n");
+    expect(&world, "first|");
+    rotate(&world, "app.log.1");
+    reopen(&world, O_APPEND);
+    put(&world, "second\n");
+    expect(&world, ""); /* a look: the second file is known, the first may still be written */
+    rotate(&world, "app.log.2");
+    reopen(&world, O_APPEND);
+    put(&world, "third\n");
+    expect(&world, "second|"); /* its writer has gone on twice: the first is not waited for any more */
+    expect(&world, "third|");
+    assert_int_equal(world.notices[OXP_FOLLOW_ROTATED], 2);
+    rotate(&world, "app.log.3");
+    reopen(&world, O_APPEND);
+    expect(&world, "");
+    oxp_follow_free(world.follow); /* with a file held open */
+    start(&world, NULL, true);
+    unmake(&world);
+}
+
 static void an_old_file_that_never_rests_is_left(void **state) {
     (void)state;
     struct world world;
@@ -504,6 +531,7 @@ int main(void) {
         cmocka_unit_test(missing_and_appearing),
         cmocka_unit_test(a_folder_is_no_file),
         cmocka_unit_test(rotation_drains_the_old_file),
+        cmocka_unit_test(rotations_in_quick_succession),
         cmocka_unit_test(an_old_file_that_never_rests_is_left),
         cmocka_unit_test(truncation),
         cmocka_unit_test(nul_bytes_of_a_writer_that_does_not_append),
