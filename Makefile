@@ -5,11 +5,11 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 BUILD  := build/release
 
-.PHONY: help deps build run test bench lint format fuzz image install clean
+.PHONY: help deps build run run-shell test bench lint format fuzz image install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 deps: ## install the Debian packages that are missing (apt-get, with sudo when not root); starts no service
 	@scripts/deps.sh build run
@@ -18,8 +18,12 @@ build: deps ## build the daemon, build/release/oxpecker, and liboxpecker
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }; rm -f build.log
 	@cmake --build --preset release --target oxpecker liboxpecker -- -j$(JOBS)
 
-run: build ## start the sidecar with an orchestrator beside it that does real work; Ctrl-C ends both
-	@examples/shell/run.sh
+run: build ## start the sidecar with an orchestrator (C, on liboxpecker) and a provider beside it; Ctrl-C ends all
+	@cmake --build --preset release --target oxpecker-example-orchestrator -- -j$(JOBS)
+	@examples/run/run.sh
+
+run-shell: build ## the same with an orchestrator in a shell script
+	@examples/run/run.sh shell
 
 test: ## every check and every test (what CI runs)
 	@scripts/deps.sh build run test

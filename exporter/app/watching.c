@@ -98,7 +98,8 @@ static void to_watched(const struct oxp_process_sample *sample, struct oxp_watch
     out->oom_kills = known((double)c->oom_kills, c->known & OXP_CONTAINER_OOM_KILLS);
     for (unsigned r = 0; r < OXP_PRESSURE_RESOURCES; r++) {
         for (unsigned k = 0; k < OXP_PRESSURE_KINDS; k++) {
-            out->pressure_s[r][k] = known(c->stalled_s[r][k], c->known & (OXP_CONTAINER_PRESSURE << (2 * r + k)));
+            out->pressure_s[r][k] =
+                known(c->stalled_s[r][k], c->known & ((unsigned)OXP_CONTAINER_PRESSURE << (2 * r + k)));
         }
     }
     for (size_t i = 0; i < OXP_PROCESS_MOUNTS; i++) {

@@ -97,8 +97,8 @@ void oxp_resource_pairs(const struct oxp_resource_usage *usage, struct oxp_pair 
     for (unsigned r = 0; r < OXP_PRESSURE_RESOURCES; r++) {
         for (unsigned k = 0; k < OXP_PRESSURE_KINDS; k++) {
             unsigned at = OXP_PRESSURE_KINDS * r + k;
-            out[at] =
-                pair_number(pressure_keys[at], (in & (OXP_CONTAINER_PRESSURE << at)) != 0, container->stalled_s[r][k]);
+            out[at] = pair_number(pressure_keys[at], (in & ((unsigned)OXP_CONTAINER_PRESSURE << at)) != 0,
+                                  container->stalled_s[r][k]);
         }
     }
 }
