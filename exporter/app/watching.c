@@ -267,18 +267,26 @@ static void log_noticed(void *ctx, enum oxp_follow_notice notice, const char *de
 
 /* "+02:00", "-0330", "Z" */
 static bool read_offset(const char *text, int *seconds_out) {
-    int hours = 0, minutes = 0, used = 0;
-    char sign = 0;
+    char digits[4] = {0};
+    size_t count = 0;
     if (strcmp(text, "Z") == 0 || text[0] == '\0') {
         *seconds_out = 0;
         return true;
     }
-    if ((sscanf(text, "%c%2d:%2d%n", &sign, &hours, &minutes, &used) != 3 &&
-         sscanf(text, "%c%2d%2d%n", &sign, &hours, &minutes, &used) != 3) ||
-        text[used] != '\0' || (sign != '+' && sign != '-') || hours < 0 || hours > 14 || minutes < 0 || minutes > 59) {
+    for (const char *at = text + 1; *at != '\0'; at++) {
+        if (*at == ':' && count == 2) {
+            continue;
+        }
+        if (*at < '0' || *at > '9' || count == sizeof digits) {
+            return false;
+        }
+        digits[count++] = (char)(*at - '0');
+    }
+    int hours = digits[0] * 10 + digits[1], minutes = digits[2] * 10 + digits[3];
+    if (count != sizeof digits || (text[0] != '+' && text[0] != '-') || hours > 14 || minutes > 59) {
         return false;
     }
-    *seconds_out = (sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    *seconds_out = (text[0] == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
     return true;
 }
 
@@ -454,8 +462,8 @@ enum oxp_status oxp_watching_new(struct oxp_daemon *daemon, struct oxp_watching 
     watching->daemon = daemon;
     pthread_mutex_init(&watching->mutex, NULL);
     pthread_cond_init(&watching->left, NULL);
-    oxp_buf_init(&watching->batch, LOG_BATCH_MAX + 2 * OXP_FOLLOW_LINE_MAX);
-    oxp_buf_init(&watching->taken, LOG_BATCH_MAX + 2 * OXP_FOLLOW_LINE_MAX);
+    oxp_buf_init(&watching->batch, LOG_BATCH_MAX + (size_t)2 * OXP_FOLLOW_LINE_MAX);
+    oxp_buf_init(&watching->taken, LOG_BATCH_MAX + (size_t)2 * OXP_FOLLOW_LINE_MAX);
     *watching_out = watching; /* from here on it is the daemon's to free */
     enum oxp_status status = watch_process(watching, error);
     if (status == OXP_OK) {

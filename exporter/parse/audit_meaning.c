@@ -209,7 +209,7 @@ static struct oxp_view without_service(struct oxp_view action, char space[ID_WOR
     size_t len = 0;
     for (size_t i = 0; i < action.len && len < ID_WORD_MAX; i++) {
         char c = action.ptr[i];
-        space[len++] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+        space[len++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
         for (unsigned s = 0; s < 2; s++) {
             size_t name = strlen(services[s]);
             if (len >= name && memcmp(space + len - name, services[s], name) == 0) {
@@ -411,7 +411,7 @@ static void add_attrs(struct oxp_event *event, const struct oxp_audit_record *re
 static struct oxp_view class_in(struct oxp_view text) {
     static const struct oxp_view ends[] = {{"Error", 5}, {"Exception", 9}};
     for (size_t i = 0, start = 0; text.len > 0 && i <= text.len; i++) {
-        char c = i == text.len ? ' ' : text.ptr[i];
+        char c = (char)(i == text.len ? ' ' : text.ptr[i]);
         if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_') {
             continue;
         }

@@ -9,7 +9,7 @@ static bool is_digit(char c) {
 }
 
 static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+    return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
 static bool is_word(char c) {
@@ -142,12 +142,14 @@ size_t oxp_audit_time(struct oxp_view text, int utc_offset_s, double *ts_out) {
     double fraction = 0;
     if ((stands(text, at, ',') || stands(text, at, '.')) && digits(text, at + 1, 1) >= 0) {
         double unit = 0.1;
-        for (at++; at < text.len && is_digit(text.ptr[at]); at++, unit /= 10) {
+        for (at++; at < text.len && is_digit(text.ptr[at]); at++) {
             fraction += (text.ptr[at] - '0') * unit;
+            unit /= 10;
         }
     }
     zone(text, &at, &utc_offset_s);
-    int64_t whole = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - utc_offset_s;
+    int64_t whole =
+        days_from_civil(year, month, day) * 86400 + (int64_t)hour * 3600 + (int64_t)minute * 60 + second - utc_offset_s;
     if (whole < 0) {
         return 0;
     }

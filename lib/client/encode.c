@@ -87,12 +87,11 @@ static __attribute__((noinline)) void append_mended(struct oxp_buf *buf, struct 
         if (part.len < valid || valid == text.len || limit - len < 3) {
             break;
         }
-        memcpy(clean + len, "\xef\xbf\xbd", 3);
-        len += 3;
+        len += oxp_utf8_encode(0xfffd, clean + len);
         text = oxp_view_of(text.ptr + valid + 1, text.len - valid - 1);
     }
     for (size_t i = 0; id && i < len; i++) {
-        clean[i] = is_control(clean[i]) ? '_' : clean[i];
+        clean[i] = (char)(is_control(clean[i]) ? '_' : clean[i]);
     }
     oxp_buf_append_json_string(buf, oxp_view_of(clean, len));
 }

@@ -20,7 +20,7 @@ static void back_off(struct oxp_client *client) {
     if (client->hurried && delay > BACKOFF_STOPPING_NS) {
         delay = BACKOFF_STOPPING_NS;
     }
-    delay -= (int64_t)((double)(delay / 2) * oxp_random_unit(&client->random));
+    delay -= (int64_t)((double)delay / 2 * oxp_random_unit(&client->random));
     client->next_connect_ns = oxp_client_now_ns() + delay;
     client->failures++;
 }

@@ -218,9 +218,9 @@ uint64_t oxp_open_unsaid(const struct oxp_open *open) {
 /* ---- Saying it (rule 4) ---- */
 
 void oxp_open_append_time(struct oxp_buf *out, const char *key, int64_t time_us) {
-    char text[64 + OXP_NUMBER_MAX];
-    size_t len = strlen(key);
-    memcpy(text, key, len);
+    char text[8 + OXP_NUMBER_MAX];
+    size_t len = 0;
+    oxp_buf_append_text(out, key);
     uint64_t us = time_us < 0 ? 0 : (uint64_t)time_us;
     len += oxp_number_from_u64(text + len, us / 1000000);
     uint64_t rest = us % 1000000;

@@ -29,6 +29,7 @@ struct oxp_ring {
 
 enum oxp_status oxp_ring_new(size_t capacity, struct oxp_ring **ring_out) {
     capacity = capacity == 0 ? OXP_RING_CAPACITY : capacity;
+    /* the slots are pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
     struct oxp_ring *ring = calloc(1, sizeof *ring + capacity * sizeof *ring->slots);
     if (ring == NULL) {
         return OXP_ERR_NOMEM;

@@ -53,7 +53,7 @@ static bool letter(struct oxp_view *rest, char expected) {
 static bool month(struct oxp_view *rest, int *month_out) {
     static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     for (int i = 0; i < 12 && rest->len >= 3; i++) {
-        if (memcmp(rest->ptr, names + 3 * i, 3) == 0) {
+        if (memcmp(rest->ptr, names + (ptrdiff_t)3 * i, 3) == 0) {
             *month_out = i + 1;
             *rest = oxp_view_of(rest->ptr + 3, rest->len - 3);
             return true;
@@ -118,7 +118,8 @@ static bool possible(const struct date *date) {
 }
 
 static int64_t unix_of(const struct date *date) {
-    return days_of(date->year, date->month, date->day) * DAY_S + date->hour * 3600 + date->minute * 60 + date->second;
+    return days_of(date->year, date->month, date->day) * DAY_S + (int64_t)date->hour * 3600 +
+           (int64_t)date->minute * 60 + date->second;
 }
 
 /* RFC 9110: two digits that would be more than 50 years ahead are the past century's. */

@@ -305,7 +305,7 @@ enum oxp_status oxp_crash_thread(void) {
 static void keep_id(char to[ID_SIZE], struct oxp_view id) {
     id = oxp_utf8_cut(oxp_view_of(id.ptr, oxp_utf8_valid_prefix(id)), ID_SIZE - 1);
     for (size_t i = 0; i < id.len; i++) {
-        to[i] = (unsigned char)id.ptr[i] < 0x20 ? ' ' : id.ptr[i];
+        to[i] = (char)((unsigned char)id.ptr[i] < 0x20 ? ' ' : id.ptr[i]);
     }
     to[id.len] = '\0';
 }
@@ -336,7 +336,7 @@ static int keep_module(struct dl_phdr_info *info, size_t size, void *ctx) {
     name = slash == NULL ? name : slash + 1;
     for (size_t i = 0; i < sizeof module.name - 1 && name[i] != '\0'; i++) {
         bool plain = (unsigned char)name[i] > ' ' && (unsigned char)name[i] < 0x7f && name[i] != '"' && name[i] != '\\';
-        module.name[i] = plain ? name[i] : '_';
+        module.name[i] = (char)(plain ? name[i] : '_');
     }
     crash.modules[crash.module_count++] = module;
     return crash.module_count == MODULES_MAX;

@@ -18,8 +18,6 @@
 
 enum { ANSWER_MAX = 64 * 1024 };
 
-extern char **environ;
-
 static bool fail(struct oxp_debug_answer *answer, const char *why) {
     memset(answer, 0, sizeof *answer);
     answer->verdict = OXP_VERDICT_ERROR;
@@ -60,7 +58,7 @@ static bool read_escape(struct oxp_cursor *cursor, char out[4], size_t *len_out)
     if (c != 'u') {
         const char *at = c <= 0 ? NULL : strchr(from, c);
         *len_out = 1;
-        out[0] = at == NULL ? '\0' : to[at - from];
+        out[0] = (char)(at == NULL ? '\0' : to[at - from]);
         return at != NULL;
     }
     if (!read_hex4(cursor, &code)) {

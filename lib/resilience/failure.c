@@ -38,6 +38,7 @@ struct oxp_failure {
     struct oxp_failure *cleanups[CLEANUPS_MAX];
     size_t cleanup_count;
     unsigned cleanups_left_out, causes_left_out;
+    struct oxp_failure *next; /* in a list that is worked off: freeing, reporting */
     bool is_static, is_cleanup, is_reported;
 };
 
@@ -228,14 +229,31 @@ struct oxp_failure *oxp_failure_cleanup(struct oxp_failure *first, struct oxp_fa
     return first;
 }
 
-void oxp_failure_free(struct oxp_failure *failure) {
-    while (failure != NULL && !failure->is_static) { /* a loop, as chains of cleanups of causes could be deep */
-        struct oxp_failure *cause = failure->cause;
-        for (size_t i = 0; i < failure->cleanup_count; i++) {
-            oxp_failure_free(failure->cleanups[i]);
+/* Every failure that hangs on `first`, as a list: its causes, their cleanups, and what hangs on those. A list, as
+ * chains of cleanups of causes may be deep. */
+static void list_all(struct oxp_failure *first) {
+    struct oxp_failure *last = first;
+    first->next = NULL;
+    for (struct oxp_failure *at = first; at != NULL; at = at->next) {
+        for (size_t i = 0; i < at->cleanup_count; i++) {
+            last = last->next = at->cleanups[i];
+            last->next = NULL;
         }
+        if (at->cause != NULL && !at->cause->is_static) {
+            last = last->next = at->cause;
+            last->next = NULL;
+        }
+    }
+}
+
+void oxp_failure_free(struct oxp_failure *failure) {
+    if (failure == NULL || failure->is_static) {
+        return;
+    }
+    list_all(failure);
+    for (struct oxp_failure *next = NULL; failure != NULL; failure = next) {
+        next = failure->next;
         free(failure);
-        failure = cause;
     }
 }
 
@@ -389,13 +407,16 @@ static void report_all(struct oxp_failure *failure, struct oxp_reporter *reporte
     if (reporter == NULL || failure->is_reported) {
         return;
     }
-    if (!failure->is_static) { /* that one is shared by all threads */
-        failure->is_reported = true;
-    }
     report_one(failure, reporter, unhandled);
-    for (const struct oxp_failure *link = failure; link != NULL; link = link->cause) {
-        for (size_t i = 0; i < link->cleanup_count; i++) {
-            report_all(link->cleanups[i], reporter, false);
+    if (failure->is_static) { /* that one is shared by all threads, and has nothing hanging on it */
+        return;
+    }
+    failure->is_reported = true;
+    list_all(failure);
+    for (struct oxp_failure *at = failure->next; at != NULL; at = at->next) { /* causes stand in what they caused */
+        if (at->is_cleanup && !at->is_reported) {
+            at->is_reported = true;
+            report_one(at, reporter, false);
         }
     }
 }

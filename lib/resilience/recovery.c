@@ -130,6 +130,7 @@ static size_t make_key(char key[OXP_INCIDENT_KEY_SIZE], const struct oxp_failure
     const char *code = oxp_failure_code(failure)->name;
     size_t code_len = strlen(code);
     memcpy(key, about, len + 1);
+    /* a key has a length: NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
     memcpy(key + len + 1, code, code_len);
     return len + 1 + code_len;
 }

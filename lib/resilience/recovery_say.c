@@ -133,7 +133,7 @@ double oxp_incident_debug(const struct oxp_recovery *recovery, const struct oxp_
     struct oxp_buf context;
     memset(answer_out, 0, sizeof *answer_out);
     *timed_out_out = false;
-    oxp_buf_init(&context, 256 * 1024);
+    oxp_buf_init(&context, (size_t)256 * 1024);
     gather(recovery, copy, failure, &context);
     if (oxp_buf_status(&context) != OXP_OK) {
         answer_out->verdict = OXP_VERDICT_ERROR;

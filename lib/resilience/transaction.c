@@ -17,10 +17,11 @@
 #include "lib/resilience/transaction_form.h"
 #include <oxpecker/retry.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { KINDS_MAX = 64, KEY_SIZE = OXP_STORE_KEY_MAX + 1, NAME_MAX_BYTES = 64 };
+enum { KINDS_MAX = 64, ID_COUNT = 6, KEY_SIZE = OXP_STORE_KEY_MAX + 1, NAME_MAX_BYTES = 64 };
 static const char key_prefix[] = "txn.", corrupt[] = ".corrupt";
 enum { CORRUPT_LEN = sizeof corrupt - 1 };
 
@@ -135,16 +136,17 @@ static bool is_name(struct oxp_view text) {
 
 /* Copies the ids; the views then point to the copy. */
 static bool keep_ids(struct oxp_transaction *transaction, const struct oxp_ids *ids) {
-    struct oxp_view *views[] = {&transaction->ids.workflow, &transaction->ids.run,      &transaction->ids.session,
-                                &transaction->ids.task,     &transaction->ids.trace_id, &transaction->ids.span_id};
+    struct oxp_view *views[ID_COUNT] = {&transaction->ids.workflow, &transaction->ids.run,
+                                        &transaction->ids.session,  &transaction->ids.task,
+                                        &transaction->ids.trace_id, &transaction->ids.span_id};
     size_t room = 1;
     transaction->ids = *ids;
-    for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
+    for (size_t i = 0; i < ID_COUNT; i++) {
         room += views[i]->len;
     }
     transaction->texts = malloc(room);
     char *at = transaction->texts;
-    for (size_t i = 0; at != NULL && i < sizeof views / sizeof *views; i++) {
+    for (size_t i = 0; at != NULL && i < ID_COUNT; i++) {
         if (views[i]->len != 0) {
             memcpy(at, views[i]->ptr, views[i]->len);
         }
@@ -478,9 +480,7 @@ static enum oxp_status restore(struct oxp_transactions *manager, const char *key
 
 static void set_aside_locked(struct oxp_store *store, const char *key, struct oxp_view text) {
     char aside[KEY_SIZE + CORRUPT_LEN];
-    size_t len = strlen(key);
-    memcpy(aside, key, len);
-    memcpy(aside + len, corrupt, CORRUPT_LEN + 1);
+    snprintf(aside, sizeof aside, "%s%s", key, corrupt);
     if (store->put(store, aside, text, NULL) == OXP_OK) {
         (void)store->remove(store, key, NULL);
     }

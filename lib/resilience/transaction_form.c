@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 static const char magic[] = "oxpecker-transaction 1 ";
+static const char hex_digits[16] = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
 enum { MAGIC_LEN = sizeof magic - 1, CRC_LEN = 8 };
 
 static const struct {
@@ -47,7 +48,7 @@ void oxp_transaction_write(struct oxp_buf *buf, const struct oxp_ids *ids, const
     }
     uint32_t crc = oxp_crc32c(0, buf->data + body, buf->len - body);
     for (size_t i = 0; i < CRC_LEN; i++) {
-        buf->data[begin + MAGIC_LEN + i] = "0123456789abcdef"[crc >> (28 - 4 * i) & 15];
+        buf->data[begin + MAGIC_LEN + i] = hex_digits[crc >> (28 - 4 * i) & 15];
     }
 }
 
@@ -83,11 +84,11 @@ static bool has_good_head(struct oxp_cursor *cursor) {
     }
     struct oxp_view digits = oxp_cursor_take_line(cursor);
     for (size_t i = 0; i < digits.len; i++) {
-        const char *at = memchr("0123456789abcdef", digits.ptr[i], 16);
+        const char *at = memchr(hex_digits, digits.ptr[i], sizeof hex_digits);
         if (at == NULL) {
             return false;
         }
-        said = said << 4 | (uint32_t)(at - "0123456789abcdef");
+        said = said << 4 | (uint32_t)(at - hex_digits);
     }
     return digits.len == CRC_LEN && said == oxp_crc32c(0, cursor->pos, oxp_cursor_left(cursor));
 }

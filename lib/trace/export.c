@@ -66,7 +66,8 @@ long oxp_export_backoff_ms(long first_ms, unsigned next_try, double unit) {
     for (unsigned i = 2; i < next_try; i++) {
         whole *= 2;
     }
-    return whole / 2 + (long)(unit * (double)(whole - whole / 2));
+    long half = whole / 2;
+    return half + (long)(unit * (double)(whole - half));
 }
 
 /* ---- Sending (the thread, without the lock) ---- */
