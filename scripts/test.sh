@@ -38,7 +38,7 @@ python3 tests/integration/run.py
 for preset in asan tsan; do
     step "integration: $preset"
     OXPECKER="$(pwd)/build/$preset/oxpecker" OXP_TEST_WORKFLOWS=100000 \
-        python3 tests/integration/run.py test_lifecycle test_http test_bad_input.Lines
+        python3 tests/integration/run.py test_lifecycle test_http test_bad_input.Lines test_traces.Traces test_watching
 done
 
 step "all green"

@@ -9,6 +9,9 @@ import sys
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
+# What the tests drive besides the daemon, from the same build.
+PROGRAMS = ("tests/unit/lib/client/client_driver", "tests/unit/lib/checkpoint/checkpoint_writer", "tests/unit/lib/trace/trace_export",
+            "lib/liboxpecker.so")
 sys.path.insert(0, str(HERE))
 
 
@@ -20,6 +23,9 @@ def main():
         missing = [tool for tool in ("prometheus", "promtool", "curl", "bash") if not shutil.which(tool)]
         if missing:
             sys.exit(f"integration: missing under CI: {', '.join(missing)}")
+        unbuilt = [program for program in PROGRAMS if not (harness.OXPECKER.parent / program).is_file()]
+        if unbuilt:
+            sys.exit(f"integration: not built beside {harness.OXPECKER}: {', '.join(unbuilt)}")
     loader = unittest.TestLoader()
     names = sys.argv[1:]
     suite = loader.loadTestsFromNames(names) if names else loader.discover(str(HERE), "test_*.py")
