@@ -79,35 +79,12 @@ static void send_request(struct call *call, const struct oxp_span *span) {
     free(body);
 }
 
-/* The error that ends a creation says again the `ref` that session.creating gave it, so that the sidecar does not wait
- * for a session that will not come. A failure knows no ref: it is added on the way to the client. */
-struct ref_reporter {
-    struct oxp_reporter base;
-    struct oxp_reporter *next;
-    const char *ref;
-};
-
-static void add_ref(struct oxp_reporter *self, const struct oxp_report *report) {
-    const struct ref_reporter *with = (const struct ref_reporter *)self;
-    struct oxp_pair pairs[64];
-    struct oxp_report more = *report;
-    more.count = report->count < 63 ? report->count : 63;
-    memcpy(pairs, report->pairs, more.count * sizeof pairs[0]);
-    pairs[more.count++] = oxp_pair_text("ref", oxp_view_from(with->ref));
-    more.pairs = pairs;
-    with->next->report(with->next, &more);
-}
-
-static void report_failure(struct call *call) {
-    struct ref_reporter with = {{add_ref}, call->app->reporter, call->ref};
-    oxp_failure_report(call->failure, call->ref == NULL || with.next == NULL ? with.next : &with.base);
-}
-
 static void keep_failure(struct call *call, const struct oxp_ids *ids) {
     const struct oxp_pair attributes[] = {oxp_pair_count("attempt", call->attempt)};
     const struct oxp_failure_context context = {
         .component = oxp_view_from(call->component),
         .phase = oxp_view_from(call->phase),
+        .ref = oxp_view_from(call->ref), /* the sidecar waits no longer for the session of a creation that failed */
         .ids = *ids,
         .attributes = attributes,
         .attribute_count = 1,
@@ -116,7 +93,7 @@ static void keep_failure(struct call *call, const struct oxp_ids *ids) {
     oxp_failure_free(call->failure);
     call->failure = oxp_failure_new(&call->evidence, &context);
     if (!call->silent) {
-        report_failure(call);
+        oxp_failure_report(call->failure, call->app->reporter);
     }
 }
 

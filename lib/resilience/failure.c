@@ -23,12 +23,12 @@ enum {
     CAUSE_MAX = 1024, /* likewise */
     SCRUB_ROOM = 16,  /* that a secret's replacement may be longer by */
     ATTRS_LEN = 6,    /* of "attrs.", which stands before every key */
-    PAIRS_MAX = OXP_FAILURE_ATTRIBUTES_MAX + 20,
+    PAIRS_MAX = OXP_FAILURE_ATTRIBUTES_MAX + 24,
 };
 
 struct oxp_failure {
     const struct oxp_code *code;
-    struct oxp_view message, component, phase, op, upstream, name, errno_name, stack;
+    struct oxp_view message, component, phase, ref, region, model, op, upstream, name, errno_name, stack;
     struct oxp_ids ids;
     struct oxp_pair attributes[OXP_FAILURE_ATTRIBUTES_MAX]; /* each key with "attrs." in front of it */
     size_t attribute_count;
@@ -59,7 +59,7 @@ struct text {
     size_t most;
 };
 
-enum { TEXTS = 13 };
+enum { TEXTS = 16 };
 
 static void list_texts(struct text texts[TEXTS], const struct oxp_evidence *evidence,
                        const struct oxp_failure_context *context, struct oxp_failure *to) {
@@ -67,6 +67,9 @@ static void list_texts(struct text texts[TEXTS], const struct oxp_evidence *evid
         {evidence->message, &to->message, OXP_FAILURE_MESSAGE_MAX},
         {context->component, &to->component, TEXT_MAX},
         {context->phase, &to->phase, TEXT_MAX},
+        {context->ref, &to->ref, TEXT_MAX},
+        {context->region, &to->region, TEXT_MAX},
+        {context->model, &to->model, TEXT_MAX},
         {evidence->op, &to->op, TEXT_MAX},
         {evidence->upstream, &to->upstream, TEXT_MAX},
         {evidence->name, &to->name, TEXT_MAX},
@@ -380,6 +383,9 @@ static void report_one(const struct oxp_failure *failure, struct oxp_reporter *r
     pairs[count++] = oxp_pair_text("errno", failure->errno_name);
     pairs[count++] = oxp_pair_text("component", failure->component);
     pairs[count++] = oxp_pair_text("phase", failure->phase);
+    pairs[count++] = oxp_pair_text("ref", failure->ref);
+    pairs[count++] = oxp_pair_text("region", failure->region);
+    pairs[count++] = oxp_pair_text("model", failure->model);
     pairs[count++] = oxp_pair_text("message", failure->message);
     pairs[count++] = oxp_pair_text("cause", say_causes(&causes, failure));
     pairs[count++] = oxp_pair_text("stack", failure->stack);

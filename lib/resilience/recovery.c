@@ -345,6 +345,13 @@ static bool has_debugger(const struct oxp_recovery *recovery) {
     return recovery->options.debug != NULL || recovery->options.debug_command != NULL;
 }
 
+/* Whether the table itself gives the code to the debugger; a transient that failed alike on every try (retry.h, rule 8)
+ * has only been given to it. */
+static bool is_for_the_debugger(const struct oxp_code *code) {
+    const struct oxp_code *row = oxp_code_find(oxp_view_from(code->name));
+    return row == NULL || oxp_action_of(row->action) == OXP_ACTION_DEBUG;
+}
+
 /* Decides; the lock may be let go on the way. */
 static void decide_locked(struct handling *at, struct oxp_incident *incident) {
     const struct oxp_recovery_options *options = &at->recovery->options;
@@ -371,8 +378,13 @@ static void decide_locked(struct handling *at, struct oxp_incident *incident) {
         return; /* there is nothing to be tried again */
     } else if (repeats && has_debugger(at->recovery)) {
         debug_locked(at, incident);
-    } else if (at->action == OXP_ACTION_DEBUG) {
+    } else if (at->action == OXP_ACTION_DEBUG && is_for_the_debugger(incident->code)) {
         at->escalation = "no_fix"; /* nobody to ask */
+    } else if (at->action == OXP_ACTION_DEBUG && incident->alike < options->debug_after) {
+        at->action =
+            OXP_ACTION_REQUEUE; /* the tries of one operation failed alike, as they do while an upstream is down */
+    } else if (at->action == OXP_ACTION_DEBUG) {
+        at->escalation = "no_fix";
     }
 }
 

@@ -27,6 +27,9 @@ OXP_BEGIN_DECLS
 struct oxp_failure_context {
     struct oxp_view component; /* part of the orchestrator: "sessions", "extractor" */
     struct oxp_view phase;     /* where in the work: "login", "page 3" */
+    struct oxp_view ref;       /* of a session creation that failed: what session.creating called it */
+    struct oxp_view region;    /* likewise */
+    struct oxp_view model;     /* language model that was asked */
     struct oxp_ids ids;
     const struct oxp_pair *attributes; /* further values; the first 16 are kept */
     size_t attribute_count;

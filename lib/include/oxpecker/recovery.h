@@ -12,6 +12,8 @@
  *  3. The same failure (fingerprint) seen `debug_after` times in one incident asks the debugger, when there is one. Its
  *     verdict `fixed` means: try again; `suggested`: try again, a person should look; `no_fix`, an error or no answer
  *     in time: escalate.
+ *     Without a debugger, a code that the table gives to it escalates at once; a transient whose tries all failed alike
+ *     (retry.h, rule 8) is advice requeue until it came back `debug_after` times.
  *  4. An incident whose code says escalate, whose tries reach `escalate_after`, or whose debugger gave up is handed to
  *     a person: advice escalate, and the escalation is reported with its level and reason. It still can recover.
  *  5. A security failure is advice abort, at once, and escalates.

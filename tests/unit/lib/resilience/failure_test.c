@@ -80,6 +80,16 @@ static void it_is_classified_and_keeps_its_context(void **state) {
     oxp_failure_free(failure);
 }
 
+static void an_error_event_names_the_creation_that_failed(void **state) {
+    const struct oxp_failure_context context = {.ref = V("create-7"), .region = V("us-east-1"), .model = V("m")};
+    struct oxp_failure *failure = oxp_failure_new(&refused, &context);
+    struct notebook book = notebook();
+    (void)state;
+    oxp_failure_report(failure, &book.reporter);
+    assert_non_null(strstr(book.text, " ref=create-7 region=us-east-1 model=m "));
+    oxp_failure_free(failure);
+}
+
 static void secrets_never_get_in(void **state) {
     const struct oxp_pair attributes[] = {
         oxp_pair_text("api_key", V("hunter2")),
@@ -319,6 +329,7 @@ static void there_is_one_without_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_classified_and_keeps_its_context),
+        cmocka_unit_test(an_error_event_names_the_creation_that_failed),
         cmocka_unit_test(secrets_never_get_in),
         cmocka_unit_test(long_texts_are_cut_at_a_character),
         cmocka_unit_test(a_wrapping_failure_without_evidence_takes_its_causes_code),

@@ -1,4 +1,5 @@
 /* The recovery manager: whose incident it is, advice, escalation, people, measures, limits, threads. */
+#include "lib/resilience/determinism.h"
 #include "tests/unit/lib/resilience/recovery_host.h"
 
 #include "tests/support/alloc_fail.h"
@@ -330,12 +331,39 @@ static void eight_threads(void **state) {
     oxp_recovery_free(crowd.recovery);
 }
 
+/* Rule 3: an upstream that is down for a while fails every try of an operation alike. That alone calls nobody. */
+static void an_outage_is_put_off_before_a_person_is_told(void **state) {
+    static const struct {
+        const char *code;
+        enum oxp_action actions[3];
+    } rows[] = {
+        {"net_refused", {OXP_ACTION_REQUEUE, OXP_ACTION_REQUEUE, OXP_ACTION_ESCALATE}},
+        {"logic_error", {OXP_ACTION_ESCALATE, OXP_ACTION_ESCALATE, OXP_ACTION_ESCALATE}},
+    };
+    const struct oxp_recovery_options options = options_of();
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        make(&options);
+        for (size_t k = 0; k < 3; k++) {
+            struct oxp_failure *failure = failure_of(rows[i].code, "down", "t1");
+            struct oxp_advice advice;
+            oxp_failure_reclassify(failure, oxp_code_determined(oxp_failure_code(failure)));
+            oxp_recovery_handle(host.recovery, failure, &advice);
+            assert_int_equal(advice.action, rows[i].actions[k]);
+            assert_int_equal(advice.escalated, rows[i].actions[k] == OXP_ACTION_ESCALATE);
+            oxp_failure_free(failure);
+        }
+        oxp_recovery_free(host.recovery);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_advice_is_the_codes),
         cmocka_unit_test(one_incident_for_a_task_and_cause),
         cmocka_unit_test(long_task_ids_stay_apart),
         cmocka_unit_test(tries_without_end_escalate_once),
+        cmocka_unit_test(an_outage_is_put_off_before_a_person_is_told),
         cmocka_unit_test(what_a_person_stepped_in_for_is_manual),
         cmocka_unit_test(measures_are_the_catalogues),
         cmocka_unit_test(reports_say_it_as_events_do),
