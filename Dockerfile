@@ -4,12 +4,12 @@ ARG BASE=docker.io/library/debian:12-slim
 FROM ${BASE} AS build
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
         gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libisal-dev \
-        libcurl4-gnutls-dev
+        libcurl4-gnutls-dev libhiredis-dev
 WORKDIR /src
 COPY . .
 ARG REVISION=unknown
 RUN cmake --preset release -DBUILD_TESTING=OFF -DOXP_REVISION="${REVISION}" && cmake --build --preset release --target oxpecker \
-    && DESTDIR=/staging cmake --install build/release --prefix /usr --strip
+    && DESTDIR=/staging cmake --install build/release --component Unspecified --prefix /usr --strip
 
 FROM ${BASE}
 ARG VERSION=0.1.0
