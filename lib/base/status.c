@@ -89,7 +89,6 @@ enum oxp_status oxp_error_set(struct oxp_error *error, enum oxp_status status, u
     error->column = column;
     va_list args;
     va_start(args, format);
-    /* clang-analyzer 14 does not see va_start here: NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
     int written = vsnprintf(error->text, sizeof error->text, format, args);
     va_end(args);
     if (written < 0) {
