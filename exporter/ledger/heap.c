@@ -7,16 +7,19 @@ void oxp_heap_fini(struct oxp_heap *heap) {
     *heap = (struct oxp_heap){0};
 }
 
-enum oxp_status oxp_heap_reserve(struct oxp_heap *heap) {
-    if (heap->count + 1 < heap->size) {
+enum oxp_status oxp_heap_reserve(struct oxp_heap *heap, size_t nodes) {
+    size_t size = heap->size == 0 ? 16 : heap->size;
+    while (size < nodes + 1) { /* nodes[0] is not used */
+        size *= 2;
+    }
+    if (size == heap->size) {
         return OXP_OK;
     }
-    size_t size = heap->size == 0 ? 16 : heap->size * 2;
-    struct oxp_heap_node **nodes = realloc(heap->nodes, size * sizeof(void *));
-    if (nodes == NULL) {
+    struct oxp_heap_node **more = realloc(heap->nodes, size * sizeof(void *));
+    if (more == NULL) {
         return OXP_ERR_NOMEM;
     }
-    heap->nodes = nodes;
+    heap->nodes = more;
     heap->size = size;
     return OXP_OK;
 }

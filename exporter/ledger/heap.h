@@ -17,8 +17,9 @@ struct oxp_heap {
 
 /* An empty heap is all zeros. Frees the table, not the nodes. */
 void oxp_heap_fini(struct oxp_heap *heap);
-/* Makes room for one more node, so that the next oxp_heap_put cannot fail. OXP_ERR_NOMEM. */
-enum oxp_status oxp_heap_reserve(struct oxp_heap *heap);
+/* Makes room for `nodes` in all, those that are in it included: up to so many, oxp_heap_put cannot fail. OXP_ERR_NOMEM.
+ */
+enum oxp_status oxp_heap_reserve(struct oxp_heap *heap, size_t nodes);
 /* Puts a node that is in no heap; room must have been reserved. */
 void oxp_heap_put(struct oxp_heap *heap, struct oxp_heap_node *node, double key);
 /* Takes a node out; does nothing when it is in no heap. */

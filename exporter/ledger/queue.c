@@ -23,7 +23,7 @@ void oxp_queue_fini(struct oxp_ledger *ledger) {
 }
 
 enum oxp_status oxp_queue_reserve(struct oxp_ledger *ledger, unsigned priority) {
-    return oxp_heap_reserve(&ledger->queue.tasks[priority]);
+    return oxp_heap_reserve(&ledger->queue.tasks[priority], ledger->queue.tasks[priority].count + 1);
 }
 
 /* When the head was queued, or 0 when there is none. */

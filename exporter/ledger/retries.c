@@ -51,7 +51,7 @@ static void sleep_until(struct oxp_ledger *ledger, const struct oxp_moment *mome
     oxp_ledger_now(ledger);
     double left = moment->ts + delay_s - ledger->wall_s;
     if (left <= 0 || ledger->backoffs_by_key.count >= OXP_BACKOFFS_MAX ||
-        oxp_heap_reserve(&ledger->backoffs) != OXP_OK) {
+        oxp_heap_reserve(&ledger->backoffs, ledger->backoffs.count + 1) != OXP_OK) {
         return;
     }
     struct oxp_backoff *backoff = calloc(1, sizeof *backoff);

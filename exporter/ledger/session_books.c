@@ -67,7 +67,9 @@ void oxp_session_set_state(struct oxp_ledger *ledger, struct oxp_session *sessio
 
 /* Takes a session that is linked nowhere into the books, open and not orphaned. Room in the heaps is reserved here. */
 enum oxp_status oxp_session_link(struct oxp_ledger *ledger, struct oxp_session *session) {
-    if (oxp_heap_reserve(&ledger->oldest) != OXP_OK || oxp_heap_reserve(&ledger->expiry) != OXP_OK ||
+    size_t sessions = ledger->oldest.count + 1; /* any of which may become an orphan, and all at once */
+    if (oxp_heap_reserve(&ledger->oldest, sessions) != OXP_OK ||
+        oxp_heap_reserve(&ledger->expiry, sessions) != OXP_OK ||
         oxp_map_set(&ledger->sessions_by_id, oxp_session_id(session), session, NULL) != OXP_OK) {
         return OXP_ERR_NOMEM;
     }

@@ -35,7 +35,7 @@ static void heap_gives_the_least(void **state) {
     for (size_t round = 0; round < 20000; round++) {
         struct oxp_heap_node *node = &nodes[oxp_random_u64(&random) % NODES];
         if (node->at == 0) {
-            assert_int_equal(oxp_heap_reserve(&heap), OXP_OK);
+            assert_int_equal(oxp_heap_reserve(&heap, heap.count + 1), OXP_OK);
             oxp_heap_put(&heap, node, (double)(oxp_random_u64(&random) % 100));
         } else {
             oxp_heap_take(&heap, node);
@@ -604,6 +604,35 @@ static void nth_allocation_fails_while_restoring(void **state) {
     world_free(world);
 }
 
+/* ---- many at once ---- */
+
+/* Every session of a writer becomes an orphan in one moment; a crash and a restart in between change nothing. */
+static void a_crowd_of_orphans(void **state) {
+    enum { CROWD = 3000 };
+    struct world *world = world_new(true);
+    (void)state;
+    assert_int_equal(world_apply(world, 1, "orchestrator.started boot=b1"), OXP_OK);
+    for (int i = 0; i < CROWD; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "session.started session=s%d timeout_s=60", i);
+        assert_int_equal(world_apply(world, 1, line), OXP_OK);
+    }
+    for (int i = 0; i < 100; i++) { /* room that was used before is not room that is there */
+        char line[64];
+        snprintf(line, sizeof line, "session.ended session=s%d status=COMPLETED", i);
+        assert_int_equal(world_apply(world, 1, line), OXP_OK);
+    }
+    assert_int_equal(world_apply(world, 1, "orchestrator.stopping"), OXP_OK);
+    oxp_ledger_disconnect(world->ledger, 1);
+    assert_true(world_value(world, "orchestrator_sessions_orphaned") == CROWD - 100);
+    world_crash(world);
+    assert_true(world_value(world, "orchestrator_sessions_orphaned") == CROWD - 100);
+    world_pass(world, 61);
+    assert_true(world_value(world, "orchestrator_sessions_orphaned") == 0);
+    assert_true(world_value(world, "orchestrator_sessions_ended_total{status=unknown}") == CROWD - 100);
+    world_free(world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heap_gives_the_least),
@@ -620,6 +649,7 @@ int main(void) {
         cmocka_unit_test(storage_that_fails_is_said_and_heals),
         cmocka_unit_test(nth_allocation_fails),
         cmocka_unit_test(nth_allocation_fails_while_restoring),
+        cmocka_unit_test(a_crowd_of_orphans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
