@@ -91,8 +91,8 @@ faults=(
     where=agent,kind=session_timed_out,probability=0.03 where=release,kind=500,probability=0.05
 )
 troubles=(
-    '{"where": "extract", "kind": "llm_overloaded", "count": 12}' '{"where": "create", "kind": "429_concurrency", "count": 4}'
-    '{"where": "create", "kind": "502", "count": 9}' '{"where": "act", "kind": "captcha", "count": 1}'
+    '{"where": "extract", "kind": "llm_overloaded", "count": 12}' '{"where": "create", "kind": "429_concurrency", "count": 2}'
+    '{"where": "create", "kind": "502", "count": 4}' '{"where": "act", "kind": "captcha", "count": 1}'
 )
 
 make_trouble() { # URL

@@ -59,6 +59,10 @@ static enum oxp_log_level level_of(const struct oxp_event *event) {
         enum oxp_log_level level;
     } severities[] = {{"low", OXP_LOG_INFO}, {"medium", OXP_LOG_WARNING}, {"high", OXP_LOG_ERROR}};
     enum oxp_log_level level = OXP_LOG_INFO;
+    if (oxp_event_has(event, OXP_FIELD_LEVEL) &&
+        oxp_log_level_from(oxp_event_text(event, OXP_FIELD_LEVEL), &level) == OXP_OK) {
+        return level;
+    }
     if (event->type == OXP_EVENT_AUDIT) {
         return says_failed(oxp_event_text(event, OXP_FIELD_STATUS)) ? OXP_LOG_ERROR : OXP_LOG_INFO;
     }

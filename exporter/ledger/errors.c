@@ -174,6 +174,10 @@ enum oxp_status oxp_on_error(struct oxp_ledger *ledger, struct oxp_moment *momen
     if (oxp_event_has(event, OXP_FIELD_OCCURRED_AT)) {
         oxp_observe(ledger, moment, oxp_cell(&ledger->numbers, OXP_M_ERROR_DETECTION, moment->source),
                     fmax(moment->ts - event->values[OXP_FIELD_OCCURRED_AT].number, 0));
+    } else if (moment->source == OXP_SOURCE_LOG &&
+               oxp_event_has(event, OXP_FIELD_TS)) { /* it was logged as it happened */
+        oxp_observe(ledger, moment, oxp_cell(&ledger->numbers, OXP_M_ERROR_DETECTION, OXP_SOURCE_LOG),
+                    fmax(ledger->wall_s - moment->ts, 0));
     }
     count_unhandled(ledger, moment);
     count_agent_limit(ledger, moment, code);

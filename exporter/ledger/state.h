@@ -267,6 +267,7 @@ struct oxp_ledger {
     bool planned_end; /* stopped on purpose, nobody since */
     bool probe_known, probe_ok, probe_failed_since_stop;
     double probe_good_at; /* patience, of the last good probe; before the first -INFINITY */
+    double lost_at;       /* patience, when the connection of a root writer ended that was lost; -INFINITY */
     double expected_by;   /* patience: end of the start grace; NaN = nobody is expected */
     double last_event_s;
     double event_s; /* wall: the time of the event that is being applied, else 0 */

@@ -13,6 +13,7 @@
  *     else it is 0. Forked workers ("main/<pid>") that fall silent after "main" stopped have stopped, too.
  *  7. A probe that fails says nothing before the liveness window since the last good one is over: one lost answer is
  *     no outage. After a planned end it says nothing at all; one that answers after one that failed is a new start.
+ *     What it answered before the connection of a writer ended that was then lost counts no more.
  *  8. seq counts from 1 in each boot, from the first event on: numbers that were left out are losses, a number that was
  *     seen is a repeat. Where it goes on, when the last number is not known to us:
  *     a. after `last_seq` of orchestrator.started: what its client wrote on an earlier connection went to a sidecar,
@@ -51,7 +52,7 @@ void oxp_writers_init(struct oxp_ledger *ledger) {
     oxp_map_init(&ledger->by_connection);
     double grace = ledger->options.start_grace_s;
     ledger->expected_by = grace > 0 ? ledger->patience_s + grace : NAN;
-    ledger->probe_good_at = -INFINITY;
+    ledger->probe_good_at = ledger->lost_at = -INFINITY;
 }
 
 void oxp_writers_fini(struct oxp_ledger *ledger) {
@@ -86,7 +87,8 @@ static bool somebody_alive(const struct oxp_ledger *ledger) {
 
 /* The health endpoint answered well, and not too long ago (rule 7). */
 static bool endpoint_is_well(const struct oxp_ledger *ledger) {
-    return ledger->probe_ok || ledger->patience_s < ledger->probe_good_at + ledger->options.liveness_s;
+    return ledger->probe_good_at >= ledger->lost_at &&
+           (ledger->probe_ok || ledger->patience_s < ledger->probe_good_at + ledger->options.liveness_s);
 }
 
 void oxp_writers_update_up(struct oxp_ledger *ledger) {
@@ -176,6 +178,9 @@ static void lose(struct oxp_ledger *ledger, struct oxp_identity *identity, const
     if (!identity->stopping) {
         const char *pairs[] = {"writer", identity->writer, "boot", identity->boot, "why", why, NULL};
         oxp_note(ledger, OXP_NOTE_WARNING, "orchestrator lost", pairs);
+        if (strchr(identity->writer, '/') == NULL && !isnan(identity->gone_at)) {
+            ledger->lost_at = fmax(ledger->lost_at, identity->gone_at);
+        }
     }
     oxp_sessions_lose(ledger, identity);
     oxp_tasks_lose(ledger, identity);

@@ -252,7 +252,7 @@ static struct meaning meaning_of(const struct oxp_audit_record *record) {
         }
         break;
     }
-    if (meaning.outcome == OTHER && record->status.len == 0 && record->level >= OXP_AUDIT_ERROR) {
+    if (meaning.outcome == OTHER && record->level >= OXP_AUDIT_ERROR) { /* the level says it where no known word does */
         meaning.outcome = FAILED;
     }
     return meaning;
@@ -497,6 +497,9 @@ static void tell_audit(struct oxp_audit_reader *audit, const struct oxp_audit_re
     put(event, OXP_FIELD_DETAILS, record->details);
     put(event, OXP_FIELD_COMPONENT, record->logger);
     put_word(event, OXP_FIELD_OUTCOME, outcome_names[meaning.outcome]);
+    if (record->level == OXP_AUDIT_WARNING || record->level == OXP_AUDIT_CRITICAL) { /* what no outcome says */
+        put_word(event, OXP_FIELD_LEVEL, oxp_audit_level_name(record->level));
+    }
     add_attrs(event, record);
     finish(event, sink);
 }

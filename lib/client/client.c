@@ -378,7 +378,7 @@ void oxp_client_stats(struct oxp_client *client, struct oxp_client_stats *stats_
     stats_out->reported = client->reported;
     stats_out->dropped = client->dropped;
     stats_out->outrun = client->outrun;
-    stats_out->queued = client->reported - client->done;
+    stats_out->queued = client->ended ? 0 : client->reported - client->done; /* what was left at the end is dropped */
     memcpy(stats_out->writer, client->writer, sizeof stats_out->writer);
     memcpy(stats_out->boot, client->boot, sizeof stats_out->boot);
     pthread_mutex_unlock(&client->lock);

@@ -9,7 +9,7 @@
  * Rules (the tests quote them):
  *  1. closed: calls pass. A success sets the count of consecutive failures to 0, a failure adds one, an ignored outcome
  *     does neither. At `failure_threshold` it opens. With `failure_ratio` it opens instead when, over the last
- *     `window_s` seconds, at least `min_calls` calls ended and that share of them failed.
+ *     `window_s` seconds, at least `min_calls` calls ended and that share of them failed; only a failure opens it.
  *  2. open: calls are rejected until `open_s` have passed since it opened; the first call after that makes it half_open
  *     and is its probe. Each opening without a close in between waits `open_growth` times longer, at most `open_max_s`.
  *  3. half_open: one probe at a time, all others are rejected. `probe_successes` successes in a row close it (count 0),

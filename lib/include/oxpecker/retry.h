@@ -12,7 +12,8 @@
  *  3. oxp_retry_call: the loop over it, with sleep, breaker, hooks, budget and reports.
  *
  * Rules (the tests quote them):
- *  1. A failure is given its code (errors.h), the code its policy. A fatal code, or the policy `none`, stops.
+ *  1. A failure is given its code (errors.h), the code its policy. A fatal code, or the policy `none`, stops,
+ *     unless the configuration gives that code attempts or a policy of its own.
  *  2. Tries count, the first included. When as many as the policy allows have failed, it stops.
  *  3. What is refused for want of capacity (policy `slot`, or action requeue with `server_wait`) is put back on the
  *     queue and does not count as a try. So is a server's hint that is longer than the policy's greatest delay: nobody

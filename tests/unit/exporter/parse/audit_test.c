@@ -106,8 +106,12 @@ static void actions(void **state) {
          "audit workflow=prices status=failure outcome=failed action=run_workflow" C " details=ValueError: x\n"
          "workflow.ended workflow=prices status=failed\n"},
         {"run in part", LOG("WARNING") BODY("run_workflow", "partial success", "", "", ""),
-         "audit workflow=prices status=partial success outcome=partial action=run_workflow" C "\n"
+         "audit workflow=prices status=partial success outcome=partial action=run_workflow" C " level=warning\n"
          "workflow.ended workflow=prices status=partial\n"},
+        {"a status that is no known word: the level says it",
+         LOG("CRITICAL") BODY("odd", "strange", "N/A", "N/A", "boom"),
+         "audit workflow=prices status=strange outcome=failed action=odd" C " level=critical details=boom\n"
+         "error workflow=prices message=boom severity=critical" C "\n"},
         {"creation begins", LOG("INFO") BODY("_create_browserbase_session", "start", "N/A", "N/A", "N/A"),
          "audit workflow=prices status=start outcome=started action=_create_browserbase_session" C "\n"
          "session.creating workflow=prices ref=audit/prices\n"},
@@ -136,7 +140,7 @@ static void actions(void **state) {
          "session.ended workflow=prices session=s-1 status=completed\n"},
         {"release fails", LOG("CRITICAL") BODY("release_browserbase_session", "error", "s-1", "N/A", "APITimeoutError"),
          "audit workflow=prices session=s-1 status=error outcome=failed action=release_browserbase_session" C
-         " details=APITimeoutError\n"
+         " level=critical details=APITimeoutError\n"
          "error workflow=prices session=s-1 op=session.release upstream=browserbase name=APITimeoutError "
          "message=APITimeoutError severity=critical" C "\n"},
         {"task is created", LOG("INFO") BODY("create_stagehand_task", "success", "s-1", "t-1", "N/A"),
