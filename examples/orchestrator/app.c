@@ -144,6 +144,9 @@ static bool start_reporting(struct app *app) {
     }
     struct oxp_tracer_options traced = tracer;
     traced.reporter = app->reporter;
+    /* Used when OTEL_EXPORTER_OTLP_ENDPOINT names a collector; otherwise libcurl is not even loaded by it. */
+    works("traces", oxp_http_curl_new(&app->otlp), NULL);
+    traced.http = app->otlp;
     return works("traces", oxp_tracer_new(&traced, &app->tracer), NULL) &&
            works("resources", oxp_resource_sampler_new(&sampler, &app->sampler), NULL);
 }
@@ -357,6 +360,7 @@ void app_stop(struct app *app, const char *reason) {
         oxp_breakers_flush(app->breakers);
     }
     oxp_tracer_free(app->tracer);
+    oxp_http_free(app->otlp);
     oxp_client_off_beat(app->client, on_beat, app);
     oxp_crash_uninstall();
     oxp_client_stop(app->client, reason, 2000); /* all that was said is applied now, or lost */

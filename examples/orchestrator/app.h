@@ -31,6 +31,7 @@ struct app {
     struct oxp_reporter *reporter; /* the client's */
     struct oxp_logger *logger;
     struct oxp_tracer *tracer;
+    struct oxp_http *otlp; /* that its spans are exported with */
     struct oxp_resource_sampler *sampler;
 
     struct oxp_retry_config *retry;

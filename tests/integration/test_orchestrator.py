@@ -1,5 +1,6 @@
 """The real sidecar, the local provider and examples/orchestrator: a run, every failure that the provider knows, kill -9, breakers, stops,
 and secrets that stay secret."""
+import http.server
 import json
 import os
 import pathlib
@@ -8,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 import urllib.error
@@ -128,7 +130,40 @@ class Case(unittest.TestCase):
                 self.assertEqual(total(sidecar.metrics(), f"oxpecker_events_{name}_total"), 0, sidecar.logged())
 
 
+class Collector(http.server.BaseHTTPRequestHandler):
+    """An OpenTelemetry collector as far as a client sees one: OTLP/HTTP with JSON."""
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.heard.append((self.path, self.headers["Content-Type"], body))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_):
+        pass
+
+
 class Run(Case):
+    def test_spans_go_to_a_collector(self):
+        collector = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+        collector.heard = []
+        threading.Thread(target=collector.serve_forever, daemon=True).start()
+        self.addCleanup(collector.server_close)
+        self.addCleanup(collector.shutdown)
+        sidecar, _, orchestrator = self.open()
+        endpoint = f"http://127.0.0.1:{collector.server_address[1]}"
+        self.assertEqual(orchestrator.start("--rounds=1", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint).wait(), 0, orchestrator.logged())
+        self.assertTrue(collector.heard)
+        self.assertEqual({(path, kind) for path, kind, _ in collector.heard}, {("/v1/traces", "application/json")})
+        spans = [span for _, _, body in collector.heard for resource in body["resourceSpans"] for scope in resource["scopeSpans"]
+                 for span in scope["spans"]]
+        traces = json.loads(sidecar.request("/api/oxpecker/v1/traces?limit=1000")[2])["traces"]
+        self.assertGreater(len(spans), 3)
+        self.assertEqual({span["traceId"] for span in spans}, {trace["trace_id"] for trace in traces}, "the sidecar knows the same ones")
+
     def test_a_run_finishes_and_everything_moves(self):
         sidecar, provider, orchestrator = self.open(workflow=json.loads(BUILT_IN.read_text()))
         self.assertEqual(orchestrator.start("--sessions=2", "--rounds=2").wait(), 0, orchestrator.logged())
@@ -152,7 +187,9 @@ class Run(Case):
                 (r'orchestrator_process_resident_memory_bytes', 1), (r'orchestrator_sessions_limit', 1),
                 (r'orchestrator_app_pages_visited_total', 14)):
             self.assertGreaterEqual(total(metrics, pattern), least, pattern)
-        self.assertEqual(total(metrics, "orchestrator_errors_total"), 0)
+        # An alternative that is not needed any more may be cancelled in the middle of a call: that one is no fault.
+        errors = {name: value for name, value in metrics.items() if name.startswith("orchestrator_errors_total") and value}
+        self.assertEqual([name for name in errors if 'code="task_cancelled"' not in name], [])
         self.assertEqual(total(metrics, "orchestrator_sessions_active"), 0)
         self.assertEqual(live(provider), [])
         self.assertEqual(list((orchestrator.state / "checkpoints").iterdir()), [], "a finished run leaves nothing behind")
