@@ -10,6 +10,7 @@
 #include <oxpecker/client.h>
 #include <oxpecker/crash.h>
 #include <oxpecker/fallback.h>
+#include <oxpecker/http.h>
 #include <oxpecker/log.h>
 #include <oxpecker/recovery.h>
 #include <oxpecker/resource.h>
