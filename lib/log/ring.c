@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { TRACE_ID_MAX = 32, TRIES_TO_ADD = 64, TRIES_TO_READ = 1000, COPIED_AT_ONCE = 16 };
+enum { TRACE_ID_MAX = 32, TRIES_TO_ADD = 200, YIELDS = 2, TRIES_TO_READ = 1000, COPIED_AT_ONCE = 16 };
 
 struct slot {
     uint64_t number; /* from 1, in order of adding; 0 = empty */
@@ -60,8 +60,11 @@ static bool enter(struct oxp_ring *ring, unsigned tries) {
         if (!atomic_flag_test_and_set_explicit(&ring->busy, memory_order_acquire)) {
             return true;
         }
-        if (i < TRIES_TO_ADD) {
-            sched_yield();
+        if (i < TRIES_TO_ADD - YIELDS) {
+            atomic_thread_fence(memory_order_seq_cst); /* a short while: who is in there has a few stores to make */
+        } else if (i < TRIES_TO_ADD) {
+            sched_yield(); /* it was put to sleep in there. On a busy machine a yield may cost a time slice: two are
+                              enough */
         } else {
             nanosleep(&pause, NULL);
         }
