@@ -213,9 +213,9 @@ class Run(Case):
         self.assertEqual(total(metrics, r'orchestrator_tasks_ended_total\{.*status="skipped"'), 1)
 
     def test_deadlines_end_tasks_and_sigusr1_cancels_the_run(self):
-        workflow = {"workflow": "late", "tasks": [{"id": "a", "deadline_s": 0.5, "steps": [{"navigate": "https://x.example/"}]}]}
+        workflow = {"workflow": "late", "tasks": [{"id": "a", "deadline_s": 2, "steps": [{"navigate": "https://x.example/"}]}]}
         sidecar, provider, orchestrator = self.open(workflow=workflow)
-        provider.fault({"where": "navigate", "kind": "slow", "seconds": 3, "count": 1})
+        provider.fault({"where": "navigate", "kind": "slow", "seconds": 6, "count": 1})
         self.assertEqual(orchestrator.start().wait(), 0)
         metrics = sidecar.metrics()
         self.assertEqual(total(metrics, r'orchestrator_tasks_ended_total\{.*status="timed_out"'), 1, orchestrator.logged())
