@@ -1,6 +1,7 @@
 #include "exporter/app/saved.h"
 
 #include "lib/base/buf.h"
+#include "lib/base/file.h"
 #include "lib/base/number.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -15,46 +16,13 @@
 #define FILE_MAX (size_t)(512 << 20)
 #define BUCKETS_MAX 512 /* of one histogram: as many as the registry allows */
 
-static enum oxp_status path_of(char *out, size_t size, const char *directory, const char *name,
-                               struct oxp_error *error) {
-    int length = snprintf(out, size, "%s/%s", directory, name);
-    return length < 0 || (size_t)length >= size
-               ? oxp_error_set(error, OXP_ERR_INVALID, 0, 0, "%s: the path is too long", directory)
-               : OXP_OK;
-}
-
+/* This file's callers need no finer reason. */
 static enum oxp_status io_failure(struct oxp_error *error, const char *path, const char *what) {
-    return oxp_error_set(error, OXP_ERR_IO, 0, 0, "%s: cannot %s: %m", path, what);
-}
-
-/* Makes what was renamed or removed in the directory last through a power cut. */
-static bool sync_directory(const char *directory) {
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL); /* some file systems cannot, and need not */
-    int number = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    errno = number;
-    return ok;
+    (void)oxp_file_failure(error, path, what);
+    return OXP_ERR_IO;
 }
 
 /* ---- writing ---- */
-
-static bool write_all(int fd, const char *bytes, size_t len) {
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return false;
-        }
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
 
 static bool write_registry(int fd, const struct oxp_registry *registry, double now_s) {
     struct oxp_writer *writer = NULL;
@@ -67,42 +35,25 @@ static bool write_registry(int fd, const struct oxp_registry *registry, double n
     size_t n;
     bool ok = true;
     while (ok && (n = oxp_writer_read(writer, chunk, sizeof chunk)) > 0) {
-        ok = write_all(fd, chunk, n);
+        ok = oxp_file_write(fd, chunk, n);
     }
     oxp_writer_free(writer);
-    return ok && fsync(fd) == 0;
+    return ok;
 }
 
 enum oxp_status oxp_saved_write(const struct oxp_registry *registry, const char *directory, double now_s,
                                 struct oxp_error *error) {
-    char path[4096], fresh[4096];
-    enum oxp_status status = path_of(path, sizeof path, directory, FILE_NAME, error);
-    if (status == OXP_OK) {
-        status = path_of(fresh, sizeof fresh, directory, FILE_NAME ".new", error);
-    }
+    struct oxp_file file;
+    enum oxp_status status = oxp_file_begin(&file, directory, FILE_NAME, error);
     if (status != OXP_OK) {
+        return status == OXP_ERR_INVALID ? status : OXP_ERR_IO;
+    }
+    if (!write_registry(file.fd, registry, now_s)) {
+        status = io_failure(error, file.fresh, "write");
+        oxp_file_abandon(&file);
         return status;
     }
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return io_failure(error, fresh, "create");
-    }
-    if (!write_registry(fd, registry, now_s)) {
-        status = io_failure(error, fresh, "write");
-    }
-    if (close(fd) != 0 && status == OXP_OK) {
-        status = io_failure(error, fresh, "close");
-    }
-    if (status == OXP_OK && rename(fresh, path) != 0) {
-        status = io_failure(error, path, "rename to");
-    }
-    if (status == OXP_OK && !sync_directory(directory)) {
-        status = io_failure(error, directory, "sync");
-    }
-    if (status != OXP_OK) {
-        unlink(fresh);
-    }
-    return status;
+    return oxp_file_commit(&file, error) == OXP_OK ? OXP_OK : OXP_ERR_IO;
 }
 
 /* ---- reading ---- */
@@ -309,13 +260,10 @@ static enum oxp_status restore_all(struct oxp_registry *registry, struct oxp_vie
 
 enum oxp_status oxp_saved_read(struct oxp_registry *registry, const char *directory, size_t *restored_out,
                                struct oxp_error *error) {
-    char path[4096], aside[4096];
+    char path[OXP_PATH_MAX];
     struct oxp_buf buf;
     *restored_out = 0;
-    enum oxp_status status = path_of(path, sizeof path, directory, FILE_NAME, error);
-    if (status == OXP_OK) {
-        status = path_of(aside, sizeof aside, directory, FILE_NAME ".corrupt", error);
-    }
+    enum oxp_status status = oxp_file_path(path, directory, FILE_NAME, error);
     if (status != OXP_OK) {
         return status;
     }
@@ -327,14 +275,11 @@ enum oxp_status oxp_saved_read(struct oxp_registry *registry, const char *direct
     if (status == OXP_OK && unlink(path) != 0) {
         status = io_failure(error, path, "remove"); /* it would be restored again after a crash */
     } else if (status == OXP_OK) {
-        (void)sync_directory(directory);
+        (void)oxp_file_sync_directory(directory);
         status = restore_all(registry, oxp_buf_view(&buf), restored_out, error);
     } else if (status < 0) {
         /* What is not restored now must not be after a crash either, when it is old. */
-        if (rename(path, aside) != 0) {
-            unlink(path);
-        }
-        (void)sync_directory(directory);
+        oxp_file_set_aside(directory, FILE_NAME);
     }
     oxp_buf_fini(&buf);
     return status;

@@ -31,7 +31,7 @@ static enum oxp_status make_key(struct oxp_reading *reading, const char *skipped
 /* A kept copy of the key, behind room for `size` bytes. */
 static void *keep_with_key(struct oxp_reading *reading, size_t size, struct oxp_view *key_out) {
     struct oxp_view key = oxp_buf_view(&reading->key);
-    char *kept = oxp_keep_alloc(&reading->family_keep, size + key.len);
+    char *kept = oxp_arena_zero(&reading->family_arena, 1, size + key.len);
     if (kept == NULL) {
         return NULL;
     }

@@ -19,7 +19,7 @@
 /* Takes a name of the current family, or says who has it. */
 static enum oxp_status take_name(struct oxp_reading *reading, struct oxp_view suffix) {
     const struct oxp_open_family *family = &reading->family;
-    struct oxp_owner *owner = oxp_keep_alloc(&reading->owners_keep, sizeof *owner + family->name.len + suffix.len);
+    struct oxp_owner *owner = oxp_arena_zero(&reading->owners_arena, 1, sizeof *owner + family->name.len + suffix.len);
     if (owner == NULL) {
         return OXP_ERR_NOMEM;
     }
@@ -69,7 +69,7 @@ static enum oxp_status close_family(struct oxp_reading *reading) {
     }
     oxp_map_fini(&reading->groups);
     oxp_map_fini(&reading->series);
-    oxp_keep_reset(&reading->family_keep);
+    oxp_arena_clear(&reading->family_arena);
     *family = (struct oxp_open_family){0};
     return status;
 }
@@ -294,8 +294,8 @@ enum oxp_status oxp_exposition_read(struct oxp_view input, enum oxp_format forma
     oxp_map_fini(&reading.owners);
     oxp_map_fini(&reading.groups);
     oxp_map_fini(&reading.series);
-    oxp_keep_fini(&reading.owners_keep);
-    oxp_keep_fini(&reading.family_keep);
+    oxp_arena_fini(&reading.owners_arena);
+    oxp_arena_fini(&reading.family_arena);
     oxp_buf_fini(&reading.key);
     return status == OXP_END ? OXP_OK : status;
 }

@@ -3,9 +3,9 @@
 #ifndef OXP_EXPOSITION_READING_H
 #define OXP_EXPOSITION_READING_H
 
+#include "lib/base/arena.h"
 #include "lib/base/map.h"
 #include "lib/exposition/grammar.h"
-#include "lib/exposition/keep.h"
 #include "lib/exposition/point.h"
 #include "lib/exposition/types.h"
 
@@ -44,12 +44,12 @@ struct oxp_reading {
     struct oxp_line_reader lines;
     struct oxp_line line; /* the current one */
     const struct oxp_reader_sink *sink;
-    struct oxp_keep owners_keep; /* lives as long as the reading */
-    struct oxp_map owners;       /* name -> struct oxp_owner */
+    struct oxp_arena owners_arena; /* lives as long as the reading */
+    struct oxp_map owners;         /* name -> struct oxp_owner */
     struct oxp_open_family family;
-    struct oxp_keep family_keep; /* forgotten with its family, as are these maps: */
-    struct oxp_map groups;       /* label set -> struct oxp_group */
-    struct oxp_map series;       /* sample name and label set -> struct oxp_seen_series */
+    struct oxp_arena family_arena; /* forgotten with its family, as are these maps: */
+    struct oxp_map groups;         /* label set -> struct oxp_group */
+    struct oxp_map series;         /* sample name and label set -> struct oxp_seen_series */
     struct oxp_buf key;
 };
 
