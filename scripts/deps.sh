@@ -6,7 +6,7 @@ set -eu
 packages() {
     case $1 in
     build) echo gcc libc6-dev make cmake ninja-build pkg-config git libmicrohttpd-dev libyaml-dev libjansson-dev \
-        libisal-dev libcurl4-gnutls-dev libhiredis-dev ;;
+        libisal-dev libcurl4-gnutls-dev libhiredis-dev libpcre2-dev ;;
     run) echo libcurl3-gnutls curl python3 prometheus ;;
     test) echo clang-14 clang-format-14 clang-tidy-14 libcmocka-dev prometheus python3 python3-prometheus-client \
         shellcheck mandoc redis-server libhiredis0.14 ;;
