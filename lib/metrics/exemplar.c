@@ -178,7 +178,7 @@ bool oxp_sample_exemplar(const struct oxp_sample *sample, size_t bucket, struct 
     return false;
 }
 
-void oxp_exemplars_free(struct oxp_series *series) {
+void oxp_series_drop_exemplars(struct oxp_series *series) {
     struct oxp_exemplars *all = atomic_load(&series->exemplars);
     for (size_t i = 0; all != NULL && i < all->count; i++) {
         free(atomic_load(&all->slots[i]));

@@ -96,7 +96,7 @@ enum oxp_status oxp_family_fill_locked(struct oxp_family *family, const struct o
             bool closed = family->labels[i].closed > 0;
             all[i] = closed ? oxp_view_from(family->spec->labels[i].values[index[i]]) : values[i];
         }
-        uint32_t hash = oxp_labels_hash(family, all);
+        uint32_t hash = oxp_values_hash(family, all);
         if (oxp_table_find(family, all, hash) == NULL && make_locked(family, all, hash) == NULL) {
             return OXP_ERR_NOMEM;
         }
@@ -162,7 +162,7 @@ static enum oxp_status add_group_locked(struct oxp_family *family, const struct 
     if (!is_lazy(family)) {
         return oxp_family_fill_locked(family, values);
     }
-    return make_locked(family, values, oxp_labels_hash(family, values)) == NULL ? OXP_ERR_NOMEM : OXP_OK;
+    return make_locked(family, values, oxp_values_hash(family, values)) == NULL ? OXP_ERR_NOMEM : OXP_OK;
 }
 
 /* ---- getting ---- */
@@ -215,7 +215,7 @@ static enum oxp_status make_missing_locked(struct oxp_family *family, struct oxp
             }
         }
         overflow = true;
-        if (oxp_table_find(family, values, oxp_labels_hash(family, values)) != NULL) {
+        if (oxp_table_find(family, values, oxp_values_hash(family, values)) != NULL) {
             return OXP_OK;
         }
     }
@@ -238,7 +238,7 @@ static enum oxp_status make_missing_locked(struct oxp_family *family, struct oxp
 /* `values` are as they will be kept; they are changed. */
 static enum oxp_status get_locked(struct oxp_family *family, struct oxp_view *values, struct oxp_series **series_out) {
     struct fold folded = {0};
-    struct oxp_series *series = oxp_table_find(family, values, oxp_labels_hash(family, values));
+    struct oxp_series *series = oxp_table_find(family, values, oxp_values_hash(family, values));
     if (series != NULL) {
         *series_out = series;
         return OXP_OK;
@@ -247,11 +247,11 @@ static enum oxp_status get_locked(struct oxp_family *family, struct oxp_view *va
         return OXP_ERR_INVALID;
     }
     fold_bounds_locked(family, values, &folded);
-    series = folded.any ? oxp_table_find(family, values, oxp_labels_hash(family, values)) : NULL;
+    series = folded.any ? oxp_table_find(family, values, oxp_values_hash(family, values)) : NULL;
     if (series == NULL) {
         /* when memory ends in the middle of a group, the wanted series may be there all the same */
         (void)make_missing_locked(family, values, &folded);
-        series = oxp_table_find(family, values, oxp_labels_hash(family, values));
+        series = oxp_table_find(family, values, oxp_values_hash(family, values));
     }
     if (folded.any && family->registry->on_drop != NULL) {
         family->registry->on_drop(family->registry->ctx, family->spec->name, family->spec->labels[folded.label].key,
@@ -285,7 +285,7 @@ enum oxp_status oxp_family_series(struct oxp_family *family, const struct oxp_vi
         return OXP_ERR_INVALID;
     }
     /* a value that would be kept differently (cut, or mended) cannot be found as it is, and goes the slow way */
-    struct oxp_series *series = oxp_table_find(family, values, oxp_labels_hash(family, values));
+    struct oxp_series *series = oxp_table_find(family, values, oxp_values_hash(family, values));
     if (series == NULL) {
         return get_slowly(family, values, series_out);
     }
@@ -327,7 +327,7 @@ void oxp_family_free(struct oxp_family *family) {
     }
     struct oxp_walk walk = {.family = family};
     for (struct oxp_series *series = oxp_walk_next(&walk); series != NULL; series = oxp_walk_next(&walk)) {
-        oxp_exemplars_free(series);
+        oxp_series_drop_exemplars(series);
     }
     for (struct oxp_chunk *chunk = atomic_load(&family->first), *next; chunk != NULL; chunk = next) {
         next = atomic_load(&chunk->next);

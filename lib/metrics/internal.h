@@ -163,7 +163,7 @@ size_t oxp_spec_combinations(const struct oxp_family_spec *spec);
 
 /* labels.c */
 /* Splits a hash over the values in their order. */
-uint32_t oxp_labels_hash(const struct oxp_family *family, const struct oxp_view *values);
+uint32_t oxp_values_hash(const struct oxp_family *family, const struct oxp_view *values);
 /* True when the series has these (raw) values. */
 bool oxp_labels_match(const struct oxp_series *series, const struct oxp_view *values);
 /* The value as it is kept: valid UTF-8 (bad bytes become U+FFFD) and at most OXP_LABEL_VALUE_MAX bytes. Points into
@@ -193,7 +193,7 @@ enum oxp_status oxp_family_fill_locked(struct oxp_family *family, const struct o
 void oxp_family_free(struct oxp_family *family);
 
 /* exemplar.c */
-void oxp_exemplars_free(struct oxp_series *series);
+void oxp_series_drop_exemplars(struct oxp_series *series);
 
 /* series.c */
 size_t oxp_histogram_bucket(const struct oxp_family *family, double value);

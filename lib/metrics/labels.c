@@ -6,7 +6,7 @@
 
 #include "lib/base/utf8.h"
 
-uint32_t oxp_labels_hash(const struct oxp_family *family, const struct oxp_view *values) {
+uint32_t oxp_values_hash(const struct oxp_family *family, const struct oxp_view *values) {
     uint64_t hash = family->seed;
     for (unsigned i = 0; i < family->label_count; i++) {
         hash = oxp_hash(values[i].ptr, values[i].len, hash);

@@ -1,0 +1,51 @@
+/* A series: its labels, its chunks, and where its writer stands. For the short memory's own files.
+ *
+ * Chunks are linked from the newest to the oldest, for queries mostly want the end. Readers come in through `newest`;
+ * what they may look at is atomic or never changes. */
+#ifndef OXP_TSDB_SERIES_H
+#define OXP_TSDB_SERIES_H
+
+#include "alerts/tsdb/labels.h"
+#include "alerts/tsdb/memory.h"
+
+struct oxp_tsdb_series {
+    struct oxp_piece piece; /* `next` links those that are being removed */
+    _Atomic(struct oxp_chunk *) newest;
+    /* The last sample, for readers: a sequence lock (odd while it is written) over atomics. */
+    _Atomic int64_t last_ms;
+    _Atomic uint64_t last_bits;
+    _Atomic uint32_t version;
+    _Atomic uint32_t rank; /* its place among all by labels, from 1; 0 = not yet known (order.h) */
+    /* the writer's */
+    uint32_t slot; /* in the index's table */
+    uint32_t holds;
+    bool gone;
+    struct oxp_chunk_coder coder;
+    struct oxp_labels labels; /* last: it goes on behind */
+};
+
+/* What one call dropped. */
+struct oxp_series_dropped {
+    uint64_t samples, chunks;
+    int64_t newest_ms; /* of the dropped samples, or a little later; INT64_MIN when there is none */
+};
+
+/* Appends; OXP_ERR_NOMEM, OXP_ERR_FULL. A chunk spans at most half of `reach_ms`, how far back the memory goes. Sets
+ * *added_chunk_out. Time order is the caller's to check. Writer. */
+enum oxp_status oxp_series_append(struct oxp_tsdb_series *series, struct oxp_memory *memory, int64_t reach_ms,
+                                  int64_t time_ms, uint64_t bits, bool *added_chunk_out);
+/* Retires the chunks all of whose samples are before `before_ms`; the newest one only with `all`. Writer. */
+struct oxp_series_dropped oxp_series_drop(struct oxp_tsdb_series *series, struct oxp_memory *memory, int64_t before_ms,
+                                          bool all);
+/* Gives back all chunks at once: only at the end, when there is no reader. */
+void oxp_series_fini(struct oxp_tsdb_series *series, struct oxp_memory *memory);
+/* The times at which its oldest chunk begins, and at or before which all of that chunk's samples are past (the next
+ * one's begin); INT64_MIN twice when there is none. Writer. */
+void oxp_series_oldest(const struct oxp_tsdb_series *series, int64_t *oldest_ms_out, int64_t *past_ms_out);
+
+/* The last sample; false when there is none or the writer does not hold still. Any thread. */
+bool oxp_series_last(const struct oxp_tsdb_series *series, int64_t *time_ms_out, uint64_t *bits_out);
+/* Whether it may have samples in [min_ms, max_ms]. Any thread. */
+bool oxp_series_reaches(const struct oxp_tsdb_series *series, int64_t min_ms, int64_t max_ms);
+
+#endif

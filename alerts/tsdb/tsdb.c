@@ -1,0 +1,286 @@
+/* The short memory: making series, appending, and keeping the bounds. Reading is in select.c and series.c. */
+#include "alerts/tsdb/tsdb.h"
+
+#include "alerts/tsdb/internal.h"
+
+#include <stdlib.h>
+
+#define HOUR_MS INT64_C(3600000)
+
+/* ---- Counts ---- */
+
+static void add(_Atomic uint64_t *counter, uint64_t more) {
+    uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, now + more, memory_order_relaxed);
+}
+
+static void set(_Atomic int64_t *place, int64_t value) {
+    atomic_store_explicit(place, value, memory_order_relaxed);
+}
+
+static int64_t get(const _Atomic int64_t *place) {
+    return atomic_load_explicit(place, memory_order_relaxed);
+}
+
+/* a - b, but no further than the ends. */
+static int64_t minus(int64_t a, int64_t b) {
+    int64_t difference;
+    if (__builtin_sub_overflow(a, b, &difference)) {
+        return b > 0 ? INT64_MIN : INT64_MAX;
+    }
+    return difference;
+}
+
+/* Nothing newer than the floor was dropped. */
+static int64_t reach_of(const struct oxp_tsdb_counts *counts) {
+    int64_t retention = get(&counts->retention_ms), floor_ms = get(&counts->floor_ms);
+    int64_t since = floor_ms == INT64_MIN ? retention : minus(get(&counts->newest_ms), floor_ms);
+    return since < 0 ? 0 : (since < retention ? since : retention);
+}
+
+/* ---- Beginning and end ---- */
+
+enum oxp_status oxp_tsdb_new(const struct oxp_tsdb_options *options, struct oxp_tsdb **tsdb_out) {
+    *tsdb_out = NULL;
+    struct oxp_tsdb *tsdb = calloc(1, sizeof *tsdb);
+    if (tsdb == NULL) {
+        return OXP_ERR_NOMEM;
+    }
+    oxp_memory_init(&tsdb->memory, options->memory_limit);
+    atomic_store_explicit(&tsdb->memory.held, sizeof *tsdb + 2 * sizeof(size_t), memory_order_relaxed);
+    oxp_index_init(&tsdb->index, &tsdb->memory);
+    set(&tsdb->counts.oldest_ms, INT64_MAX);
+    set(&tsdb->counts.newest_ms, INT64_MIN);
+    set(&tsdb->counts.floor_ms, INT64_MIN);
+    oxp_tsdb_configure(tsdb, options);
+    *tsdb_out = tsdb;
+    return OXP_OK;
+}
+
+void oxp_tsdb_free(struct oxp_tsdb *tsdb) {
+    if (tsdb != NULL) {
+        oxp_index_fini(&tsdb->index);
+        oxp_memory_fini(&tsdb->memory);
+        free(tsdb);
+    }
+}
+
+void oxp_tsdb_configure(struct oxp_tsdb *tsdb, const struct oxp_tsdb_options *options) {
+    int64_t retention = options->retention_ms > 0 ? options->retention_ms : HOUR_MS;
+    set(&tsdb->counts.retention_ms, retention);
+    tsdb->reach_ms = retention;
+    tsdb->exhausted = false;
+    atomic_store_explicit(&tsdb->memory.limit, options->memory_limit, memory_order_relaxed);
+}
+
+void oxp_tsdb_stats(const struct oxp_tsdb *tsdb, struct oxp_tsdb_stats *stats_out) {
+    const struct oxp_tsdb_counts *counts = &tsdb->counts;
+    int64_t oldest = get(&counts->oldest_ms), newest = get(&counts->newest_ms);
+    *stats_out = (struct oxp_tsdb_stats){
+        .series = atomic_load_explicit(&counts->series, memory_order_relaxed),
+        .samples = atomic_load_explicit(&counts->samples, memory_order_relaxed),
+        .chunks = atomic_load_explicit(&counts->chunks, memory_order_relaxed),
+        .bytes = atomic_load_explicit(&tsdb->memory.held, memory_order_relaxed),
+        .sample_bytes = atomic_load_explicit(&tsdb->memory.blocks, memory_order_relaxed),
+        .limit_bytes = atomic_load_explicit(&tsdb->memory.limit, memory_order_relaxed),
+        .retention_ms = get(&counts->retention_ms),
+        .reach_ms = reach_of(counts),
+        .oldest_ms = oldest <= newest ? oldest : 0,
+        .newest_ms = oldest <= newest ? newest : 0,
+        .series_made = atomic_load_explicit(&counts->made, memory_order_relaxed),
+        .series_gone = atomic_load_explicit(&counts->gone, memory_order_relaxed),
+        .refused = atomic_load_explicit(&counts->refused, memory_order_relaxed),
+    };
+}
+
+/* ---- Dropping ---- */
+
+static struct oxp_row *row_of(struct oxp_tsdb *tsdb, const struct oxp_tsdb_series *series) {
+    return &tsdb->index.table->row[series->slot];
+}
+
+static void note_row(struct oxp_row *row) {
+    int64_t past;
+    oxp_series_oldest(row->series, &row->oldest_ms, &past);
+    row->due_ms = past < OXP_DUE_MAX ? past : OXP_DUE_MAX;
+}
+
+/* Drops every chunk that is past before `before_ms`. Gives the newest time that was dropped, or INT64_MIN; and the
+ * earliest time at which another chunk may be past. */
+static int64_t sweep(struct oxp_tsdb *tsdb, int64_t before_ms, int64_t *next_due_out) {
+    int64_t newest = INT64_MIN, next_due = INT64_MAX;
+    for (uint32_t i = 0; i < tsdb->index.used; i++) {
+        struct oxp_row *row = &tsdb->index.table->row[i];
+        if (row->due_ms == INT64_MIN || oxp_row_is_free(row)) { /* nothing in it */
+            continue;
+        }
+        if (row->due_ms <= before_ms) {
+            struct oxp_series_dropped dropped = oxp_series_drop(row->series, &tsdb->memory, before_ms, true);
+            add(&tsdb->counts.samples, 0 - dropped.samples);
+            add(&tsdb->counts.chunks, 0 - dropped.chunks);
+            newest = dropped.newest_ms > newest ? dropped.newest_ms : newest;
+            note_row(row);
+            if (row->due_ms == INT64_MIN) {
+                add(&tsdb->counts.series, UINT64_MAX);
+                continue;
+            }
+        }
+        next_due = row->due_ms < next_due ? row->due_ms : next_due;
+    }
+    *next_due_out = next_due;
+    return newest;
+}
+
+/* Between these two shares of the limit the memory swings when it is full: what is free below the limit serves the
+ * next samples, whatever size of block they want. */
+static size_t sixteenths(const struct oxp_tsdb *tsdb, size_t share) {
+    size_t limit = atomic_load_explicit(&tsdb->memory.limit, memory_order_relaxed);
+    return limit / 16 * share;
+}
+
+enum { FULL_AT = 14, DOWN_TO = 13 };
+
+/* Drops from the old end of all series until enough is free, in small steps of time; the last sixteenth of the
+ * retention stays in any case, for without it no series would have samples to speak of. */
+static void evict(struct oxp_tsdb *tsdb) {
+    int64_t newest = get(&tsdb->counts.newest_ms), retention = get(&tsdb->counts.retention_ms), next_due;
+    int64_t last = minus(newest, retention / 16), before = INT64_MIN;
+    sweep(tsdb, before, &next_due);
+    int64_t step = minus(last, next_due) / 32;
+    while (oxp_memory_live(&tsdb->memory) > sixteenths(tsdb, DOWN_TO)) {
+        if (next_due > last || before >= last) {
+            tsdb->exhausted = true;
+            break;
+        }
+        before = step < minus(last, next_due) ? next_due + step : last;
+        int64_t dropped = sweep(tsdb, before, &next_due);
+        if (dropped > get(&tsdb->counts.floor_ms)) {
+            set(&tsdb->counts.floor_ms, dropped);
+        }
+        tsdb->cut = tsdb->cut || dropped != INT64_MIN;
+    }
+    tsdb->reach_ms = reach_of(&tsdb->counts);
+    oxp_memory_reclaim(&tsdb->memory);
+}
+
+/* Links the series that are empty and not held, for removal; finds the oldest sample on the way. */
+static struct oxp_tsdb_series *empty_series(struct oxp_tsdb *tsdb) {
+    struct oxp_tsdb_series *empty = NULL;
+    int64_t oldest = INT64_MAX;
+    for (uint32_t i = 0; i < tsdb->index.used; i++) {
+        struct oxp_row *row = &tsdb->index.table->row[i];
+        if (oxp_row_is_free(row)) {
+            continue;
+        }
+        if (row->due_ms != INT64_MIN) {
+            oldest = row->oldest_ms < oldest ? row->oldest_ms : oldest;
+        } else if (row->series->holds == 0) {
+            row->series->piece.next = (struct oxp_piece *)empty;
+            empty = row->series;
+            add(&tsdb->counts.gone, 1);
+        }
+    }
+    set(&tsdb->counts.oldest_ms, oldest);
+    return empty;
+}
+
+bool oxp_tsdb_trim(struct oxp_tsdb *tsdb, int64_t now_ms) {
+    int64_t next_due;
+    tsdb->exhausted = false;
+    oxp_memory_reclaim(&tsdb->memory);
+    sweep(tsdb, minus(now_ms, get(&tsdb->counts.retention_ms)), &next_due);
+    if (sixteenths(tsdb, 1) != 0 && oxp_memory_live(&tsdb->memory) > sixteenths(tsdb, FULL_AT)) {
+        evict(tsdb);
+    }
+    oxp_index_remove(&tsdb->index, empty_series(tsdb));
+    oxp_order_update(&tsdb->index);
+    oxp_memory_reclaim(&tsdb->memory);
+    bool cut = tsdb->cut;
+    tsdb->cut = false;
+    tsdb->reach_ms = reach_of(&tsdb->counts);
+    return cut;
+}
+
+/* ---- Series and samples ---- */
+
+enum oxp_status oxp_tsdb_series_at(struct oxp_tsdb *tsdb, const struct oxp_labels *labels,
+                                   struct oxp_tsdb_series **series_out) {
+    *series_out = oxp_index_find(&tsdb->index, labels);
+    if (*series_out != NULL) {
+        return OXP_OK;
+    }
+    enum oxp_status status = oxp_index_add(&tsdb->index, labels, series_out);
+    add(status == OXP_OK ? &tsdb->counts.made : &tsdb->counts.refused, 1);
+    return status;
+}
+
+void oxp_tsdb_hold(struct oxp_tsdb_series *series) {
+    series->holds++;
+}
+
+void oxp_tsdb_release(struct oxp_tsdb_series *series) {
+    series->holds--;
+}
+
+static bool is_empty(const struct oxp_tsdb_series *series) {
+    return atomic_load_explicit(&series->newest, memory_order_relaxed) == NULL;
+}
+
+bool oxp_tsdb_last(const struct oxp_tsdb_series *series, int64_t *time_ms_out, double *value_out) {
+    if (is_empty(series)) {
+        return false;
+    }
+    *time_ms_out = series->coder.time_ms;
+    memcpy(value_out, &series->coder.bits, sizeof *value_out);
+    return true;
+}
+
+/* Counts a sample that was appended. */
+static void appended(struct oxp_tsdb *tsdb, struct oxp_tsdb_series *series, int64_t time_ms, bool added_chunk,
+                     bool first) {
+    add(&tsdb->counts.samples, 1);
+    add(&tsdb->counts.chunks, added_chunk);
+    if (first) {
+        note_row(row_of(tsdb, series));
+        add(&tsdb->counts.series, 1);
+    }
+    if (time_ms < get(&tsdb->counts.oldest_ms)) {
+        set(&tsdb->counts.oldest_ms, time_ms);
+    }
+    if (time_ms > get(&tsdb->counts.newest_ms)) {
+        set(&tsdb->counts.newest_ms, time_ms);
+    }
+}
+
+enum oxp_status oxp_tsdb_append(struct oxp_tsdb *tsdb, struct oxp_tsdb_series *series, int64_t time_ms, double value) {
+    bool first = is_empty(series), added_chunk;
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (!first && time_ms <= series->coder.time_ms) {
+        return time_ms == series->coder.time_ms && bits == series->coder.bits ? OXP_IGNORED : OXP_ERR_RANGE;
+    }
+    enum oxp_status status = oxp_series_append(series, &tsdb->memory, tsdb->reach_ms, time_ms, bits, &added_chunk);
+    if (status == OXP_ERR_FULL && !tsdb->exhausted) {
+        evict(tsdb);
+        first = is_empty(series);
+        status = oxp_series_append(series, &tsdb->memory, tsdb->reach_ms, time_ms, bits, &added_chunk);
+        tsdb->exhausted = tsdb->exhausted || status == OXP_ERR_FULL;
+    }
+    if (status == OXP_OK) {
+        appended(tsdb, series, time_ms, added_chunk, first);
+    } else {
+        add(&tsdb->counts.refused, 1);
+    }
+    return status;
+}
+
+/* ---- Readers ---- */
+
+enum oxp_status oxp_tsdb_read(struct oxp_tsdb *tsdb, struct oxp_tsdb_reader *reader_out) {
+    reader_out->tsdb = tsdb;
+    return oxp_memory_enter(&tsdb->memory, &reader_out->slot);
+}
+
+void oxp_tsdb_close(struct oxp_tsdb_reader *reader) {
+    oxp_memory_leave(&reader->tsdb->memory, reader->slot);
+}
