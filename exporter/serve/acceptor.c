@@ -106,6 +106,7 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms) {
 /* Everything that depends on time. Milliseconds to sleep, -1 = without a limit. */
 static int64_t keep_house(struct oxp_server *server) {
     int64_t sleep_ms = sooner(oxp_connections_sweep(server), oxp_connections_drop_rests(server, false));
+    oxp_connections_note_gone(server, false);
     if (server->spare_fd < 0 && (server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0) {
         sleep_ms = sooner(sleep_ms, SPARE_MS);
     }

@@ -38,6 +38,14 @@ void oxp_response_error(struct oxp_response *response, int status, const char *f
     }
 }
 
+void oxp_response_drop(struct oxp_response *response) {
+    if (response->body == NULL && response->read != NULL && response->done != NULL) {
+        response->done(response->ctx);
+    }
+    free(response->body);
+    *response = (struct oxp_response){0};
+}
+
 /* A streamed answer; owned by the library's response. */
 struct stream {
     struct oxp_connection *connection;

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -160,6 +161,27 @@ void oxp_connection_phase(struct oxp_connection *connection, enum oxp_phase phas
     if (draining && phase == OXP_PHASE_IDLE) {
         oxp_serve_wake(server);
     }
+}
+
+void oxp_connection_slow(struct oxp_connection *connection, bool slow) {
+    struct oxp_server *server = connection->worker->server;
+    pthread_mutex_lock(&server->lock);
+    connection->slow = slow;
+    if (slow) {
+        atomic_store(&connection->gone, false);
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
+void oxp_connections_note_gone(struct oxp_server *server, bool all) {
+    pthread_mutex_lock(&server->lock);
+    for (struct oxp_connection *c = server->first; c != NULL; c = c->next) {
+        struct pollfd watched = {.fd = c->fd, .events = POLLRDHUP};
+        if (c->slow && (all || (poll(&watched, 1, 0) == 1 && watched.revents != 0))) {
+            atomic_store(&c->gone, true);
+        }
+    }
+    pthread_mutex_unlock(&server->lock);
 }
 
 void oxp_connection_progress(struct oxp_connection *connection) {

@@ -3,10 +3,12 @@
  * Threads: the acceptor (one, ours) accepts, hands connections to the workers and keeps every deadline; each worker is
  * one daemon of the HTTP library with its own polling thread, which reads, calls handlers and sends. A connection
  * belongs to its worker, but for the fields under the server's lock, through which the acceptor sees what it is waiting
- * for. */
+ * for. While a slow handler runs the library has laid the connection aside (suspended it), and its request belongs to
+ * the slow thread. */
 #ifndef OXP_SERVE_INTERNAL_H
 #define OXP_SERVE_INTERNAL_H
 
+#include "exporter/serve/form.h"
 #include "exporter/serve/serve.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
@@ -18,7 +20,9 @@
 struct MHD_Connection;
 struct MHD_Daemon;
 
-#define OXP_SERVE_JOINED_MAX 8 /* headers that occurred more than once and were asked for, a request */
+#define OXP_SERVE_JOINED_MAX 8    /* headers that occurred more than once and were asked for, a request */
+#define OXP_SERVE_FIELDS_MAX 1000 /* of a form */
+#define OXP_SERVE_SLOW_MAX 8      /* slow_threads */
 #define OXP_SERVE_LINGER_MAX 32
 #define OXP_SERVE_LINGER_MS 2000
 
@@ -38,6 +42,10 @@ struct oxp_request {
     struct oxp_view path;
     const struct oxp_route *route;
     struct oxp_buf body;
+    struct oxp_form form;     /* of the body, where the route takes one */
+    struct oxp_response late; /* of a slow handler; `slow_done` says that it is there */
+    const atomic_bool *gone;  /* the connection's */
+    bool slow_done;
     struct oxp_response refusal; /* decided at the head, sent when the request is whole; status 0 = none */
     struct oxp_mono began;       /* the first handler call */
     int status;                  /* of the answer; 0 before it */
@@ -56,13 +64,16 @@ struct oxp_worker {
 
 struct oxp_connection {
     struct oxp_worker *worker;
-    struct oxp_request request; /* the worker's alone */
-    bool linger;                /* the worker's alone: closing needs the care of connections.c */
+    struct oxp_request request;       /* the worker's alone */
+    bool linger;                      /* the worker's alone: closing needs the care of connections.c */
+    atomic_bool gone;                 /* a slow handler's client has gone */
+    struct oxp_connection *slow_next; /* under the slow threads' lock */
     /* The rest is under the server's lock. */
     struct oxp_connection *prev, *next;
     int fd;
     enum oxp_phase phase;
     bool cut;            /* shut down by us; its end is on the way */
+    bool slow;           /* a slow handler has it; the phase is HANDLER */
     int64_t since_ns;    /* when it last had a whole request, or was accepted */
     int64_t deadline_ns; /* INT64_MAX = none */
     int64_t progress_ns; /* ANSWER: when the client last took something; 0 elsewhere */
@@ -80,6 +91,16 @@ struct oxp_lingering {
     int64_t until_ns;
 };
 
+/* The threads of slow routes, made one by one as requests find none idle, and those that wait for them. */
+struct oxp_slow {
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct oxp_connection *first, *last; /* waiting */
+    unsigned waiting, idle, started;
+    bool stop;
+    pthread_t threads[OXP_SERVE_SLOW_MAX];
+};
+
 struct oxp_server {
     struct oxp_server_options options; /* with the defaults filled in */
     int listen_fd, wake_fd;
@@ -92,6 +113,7 @@ struct oxp_server {
     atomic_bool expose_ledger, enable_lifecycle;
     atomic_bool stopping; /* the acceptor ends */
     atomic_bool starved;  /* the acceptor waits for a worker whose handler does not run */
+    struct oxp_slow slow;
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* while draining: a connection went idle or ended */
@@ -130,11 +152,24 @@ const char *oxp_serve_framing(struct MHD_Connection *mhd, const char *version, s
  */
 bool oxp_serve_answer(struct oxp_connection *connection, struct oxp_response *response);
 
+/* Frees what an answer holds that will not be sent, and empties it. */
+void oxp_response_drop(struct oxp_response *response);
+
+/* slow.c: hands a whole request to a slow thread and lays its connection aside; when the handler has answered, the
+ * library calls on_call for it once more. False when too many wait, or the server stops. Worker. */
+bool oxp_slow_start(struct oxp_connection *connection);
+/* Tells running handlers that nobody reads their answers, and waits until they have ended. */
+void oxp_slow_stop(struct oxp_server *server);
+
 /* connections.c: what the workers say about their connections. */
 struct oxp_connection *oxp_connection_open(struct oxp_worker *worker, int fd);
 /* Before the library closes the descriptor: from here on nobody touches it. */
 void oxp_connection_close(struct oxp_connection *connection);
 void oxp_connection_phase(struct oxp_connection *connection, enum oxp_phase phase);
+/* A slow handler has it from now on, or no longer. */
+void oxp_connection_slow(struct oxp_connection *connection, bool slow);
+/* Looks at connections with a slow handler whose client has gone (`all`: every one), and tells the handlers. */
+void oxp_connections_note_gone(struct oxp_server *server, bool all);
 /* The client took a piece of a streamed answer. */
 void oxp_connection_progress(struct oxp_connection *connection);
 

@@ -75,3 +75,40 @@ const char *oxp_request_argument(const struct oxp_request *request, const char *
     }
     return value == NULL ? "" : value;
 }
+
+/* The index-th argument of this name in the query. */
+struct find_argument {
+    const char *name;
+    size_t left;
+    struct oxp_view value;
+    bool found;
+};
+
+static enum MHD_Result find_argument(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_len,
+                                     const char *value, size_t value_len) {
+    (void)kind;
+    struct find_argument *find = ctx;
+    if (!oxp_view_is(oxp_view_of(name, name_len), find->name) || find->left-- > 0) {
+        return MHD_YES;
+    }
+    find->value = value == NULL ? OXP_VIEW("") : oxp_view_of(value, value_len);
+    find->found = true;
+    return MHD_NO;
+}
+
+bool oxp_request_field(const struct oxp_request *request, const char *name, size_t index, struct oxp_view *value_out) {
+    for (size_t i = 0; i < request->form.count; i++) {
+        if (oxp_view_is(request->form.fields[i].name, name) && index-- == 0) {
+            *value_out = request->form.fields[i].value;
+            return true;
+        }
+    }
+    struct find_argument find = {.name = name, .left = index};
+    MHD_get_connection_values_n(request->mhd, MHD_GET_ARGUMENT_KIND, find_argument, &find);
+    *value_out = find.value;
+    return find.found;
+}
+
+const _Atomic bool *oxp_request_gone(const struct oxp_request *request) {
+    return request->gone;
+}

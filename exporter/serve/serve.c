@@ -179,6 +179,7 @@ static void *on_line(void *ctx, const char *uri, struct MHD_Connection *mhd) {
     if (connection != NULL) {
         connection->request.mhd = mhd;
         connection->request.routes = connection->worker->server->options.routes;
+        connection->request.gone = &connection->gone;
         oxp_connection_phase(connection, OXP_PHASE_HEADERS);
     }
     return connection;
@@ -246,15 +247,48 @@ static enum MHD_Result take_body(struct oxp_connection *connection, const char *
     }
 }
 
+/* A body that says it is a form, on a route that takes one. */
+static bool has_form(const struct oxp_request *request) {
+    const char *type = oxp_request_header(request, "Content-Type");
+    size_t len = sizeof OXP_FORM_TYPE - 1;
+    return (request->route->methods & OXP_ROUTE_FORM) != 0 && request->method != OXP_GET && type != NULL &&
+           strncasecmp(type, OXP_FORM_TYPE, len) == 0 && (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
+}
+
+/* Fills `refusal` when the form cannot be taken. */
+static void read_form(struct oxp_request *request, struct oxp_response *refusal) {
+    enum oxp_status status =
+        has_form(request) ? oxp_form_read(oxp_buf_view(&request->body), OXP_SERVE_FIELDS_MAX, &request->form) : OXP_OK;
+    if (status == OXP_ERR_LIMIT) {
+        oxp_response_error(refusal, 400, "a form may have %d fields", OXP_SERVE_FIELDS_MAX);
+    } else if (status != OXP_OK) {
+        oxp_response_error(refusal, 503, "no memory for the form");
+    }
+}
+
+/* The whole request has come. For a slow one this is called again when its handler has answered. */
 static enum MHD_Result last_call(struct oxp_connection *connection) {
     struct oxp_request *request = &connection->request;
-    struct oxp_response response = request->refusal;
-    oxp_connection_phase(connection, OXP_PHASE_HANDLER);
-    request->refusal = (struct oxp_response){0};
-    if (response.status == 0) {
-        oxp_worker_busy(connection->worker, true);
-        request->route->handle(connection->worker->server->options.ctx, request, &response);
-        oxp_worker_busy(connection->worker, false);
+    struct oxp_response response = request->slow_done ? request->late : request->refusal;
+    request->refusal = request->late = (struct oxp_response){0};
+    if (!request->slow_done) {
+        oxp_connection_phase(connection, OXP_PHASE_HANDLER);
+        if (response.status == 0) {
+            read_form(request, &response);
+        }
+        if (response.status == 0 && (request->route->methods & OXP_ROUTE_SLOW) != 0) {
+            if (oxp_slow_start(connection)) {
+                return MHD_YES;
+            }
+            oxp_response_error(&response, 503, "too many requests of this kind are waiting; try again");
+            response.headers[0][0] = "Retry-After";
+            response.headers[0][1] = "1";
+        }
+        if (response.status == 0) {
+            oxp_worker_busy(connection->worker, true);
+            request->route->handle(connection->worker->server->options.ctx, request, &response);
+            oxp_worker_busy(connection->worker, false);
+        }
     }
     return oxp_serve_answer(connection, &response) ? MHD_YES : MHD_NO;
 }
@@ -294,7 +328,9 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **context, 
     } else if (!request->seen && refused_by_library(mhd)) {
         oxp_server_refused(server, "framing");
     }
-    free(request->refusal.body);
+    oxp_response_drop(&request->refusal);
+    oxp_response_drop(&request->late);
+    oxp_form_fini(&request->form);
     oxp_buf_fini(&request->body);
     for (size_t i = 0; i < request->joined_count; i++) {
         free(request->joined[i]);
@@ -307,6 +343,9 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **context, 
 
 static void fill_defaults(struct oxp_server_options *options) {
     options->threads = options->threads == 0 ? 4 : options->threads;
+    options->slow_threads = options->slow_threads == 0 ? 2 : options->slow_threads;
+    options->slow_threads = options->slow_threads > OXP_SERVE_SLOW_MAX ? OXP_SERVE_SLOW_MAX : options->slow_threads;
+    options->slow_waiting_max = options->slow_waiting_max == 0 ? 64 : options->slow_waiting_max;
     options->max_connections = options->max_connections == 0 ? 512 : options->max_connections;
     options->header_deadline_ms = options->header_deadline_ms == 0 ? 10000 : options->header_deadline_ms;
     options->body_deadline_ms = options->body_deadline_ms == 0 ? 30000 : options->body_deadline_ms;
@@ -328,11 +367,11 @@ static int64_t tick_for(const struct oxp_server_options *options) {
 static bool start_worker(struct oxp_worker *worker) {
     unsigned limit =
         worker->server->options.max_connections + 2 * OXP_SERVE_RESERVE; /* never reached: ours comes first */
-    worker->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC, 0, NULL,
-                                      NULL, on_call, worker, MHD_OPTION_NOTIFY_CONNECTION, on_connection, worker,
-                                      MHD_OPTION_NOTIFY_COMPLETED, on_completed, worker, MHD_OPTION_URI_LOG_CALLBACK,
-                                      on_line, worker, MHD_OPTION_CONNECTION_LIMIT, limit,
-                                      MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_END);
+    worker->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_call,
+        worker, MHD_OPTION_NOTIFY_CONNECTION, on_connection, worker, MHD_OPTION_NOTIFY_COMPLETED, on_completed, worker,
+        MHD_OPTION_URI_LOG_CALLBACK, on_line, worker, MHD_OPTION_CONNECTION_LIMIT, limit,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_END);
     return worker->daemon != NULL;
 }
 
@@ -363,6 +402,8 @@ static struct oxp_server *make_server(const struct oxp_server_options *options) 
     atomic_init(&server->expose_ledger, options->expose_ledger);
     atomic_init(&server->enable_lifecycle, options->enable_lifecycle);
     pthread_mutex_init(&server->lock, NULL);
+    pthread_mutex_init(&server->slow.lock, NULL);
+    pthread_cond_init(&server->slow.work, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -426,6 +467,7 @@ void oxp_server_free(struct oxp_server *server, int64_t grace_ms) {
         oxp_serve_wake(server);
         pthread_join(server->acceptor, NULL);
     }
+    oxp_slow_stop(server); /* no connection may be laid aside when the library stops */
     for (unsigned i = 0; server->workers != NULL && i < server->options.threads; i++) {
         if (server->workers[i].daemon != NULL) {
             MHD_stop_daemon(server->workers[i].daemon); /* closes its connections and joins its thread */
@@ -436,6 +478,8 @@ void oxp_server_free(struct oxp_server *server, int64_t grace_ms) {
     close_if_open(server->wake_fd);
     close_if_open(server->spare_fd);
     pthread_cond_destroy(&server->changed);
+    pthread_cond_destroy(&server->slow.work);
+    pthread_mutex_destroy(&server->slow.lock);
     pthread_mutex_destroy(&server->lock);
     free(server->handed);
     free(server->workers);

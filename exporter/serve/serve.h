@@ -2,7 +2,8 @@
  *
  * It owns: listening, a small pool of threads, framing refusals (duplicate Content-Length, Content-Length with
  * Transfer-Encoding, several Hosts), absolute deadlines (headers 10 s, body 30 s), body limits, methods, HEAD, and who
- * may do what. It does not know what an answer means. Handlers run on pool threads and may block only briefly.
+ * may do what. It does not know what an answer means. Handlers run on pool threads and may block only briefly; those of
+ * slow routes run on threads of their own, so that whatever they take, every other request finds a thread.
  *
  * Every answer carries X-Content-Type-Options: nosniff and Cache-Control: no-store. A streamed answer is chunked
  * (HTTP/1.0: ended by closing); HEAD of one closes the connection. What the library refuses while it reads a request
@@ -15,6 +16,16 @@
 #include <stdint.h>
 
 enum oxp_method { OXP_GET = 1, OXP_POST = 2, OXP_PUT = 4 }; /* HEAD is answered wherever GET is */
+
+/* What else stands in a route's `methods`. */
+enum oxp_route_flags {
+    /* A body of application/x-www-form-urlencoded is taken apart for oxp_request_field; one with too many fields is
+     * answered with 400. */
+    OXP_ROUTE_FORM = 8,
+    /* The handler may take seconds: it runs on one of slow_threads threads, which are made when they are first needed;
+     * slow_waiting_max requests may wait for one, a further one is answered with 503. */
+    OXP_ROUTE_SLOW = 16,
+};
 
 enum oxp_access {
     OXP_ACCESS_OPEN,      /* reading numbers: anyone */
@@ -33,6 +44,12 @@ struct oxp_view oxp_request_body(const struct oxp_request *request);
 const char *oxp_request_header(const struct oxp_request *request, const char *name);
 /* Query argument, decoded; NULL when absent. */
 const char *oxp_request_argument(const struct oxp_request *request, const char *name);
+/* The index-th (from 0) argument of this name: first those of the form in the body, then those of the query, as Go's
+ * Request.Form has them. False when there is none. Valid as long as the request. */
+bool oxp_request_field(const struct oxp_request *request, const char *name, size_t index, struct oxp_view *value_out);
+/* Of a slow route: becomes true within a second or so after the client has gone (or has ended its side, or the server
+ * stops), when nobody will read the answer. Valid as long as the request. */
+const _Atomic bool *oxp_request_gone(const struct oxp_request *request);
 /* The server's route table. */
 const struct oxp_route *oxp_request_routes(const struct oxp_request *request);
 
@@ -61,15 +78,17 @@ typedef void oxp_handler_fn(void *ctx, const struct oxp_request *request, struct
 
 struct oxp_route {
     const char *path; /* exact; a trailing star matches any rest: "/api/v1/label/" and then anything */
-    unsigned methods; /* enum oxp_method bits */
+    unsigned methods; /* enum oxp_method bits, and enum oxp_route_flags */
     enum oxp_access access;
     size_t max_body; /* bytes; 0 = no body is taken */
     oxp_handler_fn *handle;
 };
 
 struct oxp_server_options {
-    const char *address;      /* ":10108", "127.0.0.1:0", "[::1]:8080", "localhost:80" */
-    unsigned threads;         /* 0 = 4 */
+    const char *address;       /* ":10108", "127.0.0.1:0", "[::1]:8080", "localhost:80" */
+    unsigned threads;          /* 0 = 4 */
+    unsigned slow_threads;     /* for slow routes: at most 8; 0 = 2 */
+    unsigned slow_waiting_max; /* 0 = 64 */
     unsigned max_connections; /* 0 = 512; when it is reached the connection that has sat longest without a whole request
                                  is cut */
     int64_t header_deadline_ms, body_deadline_ms; /* 0 = 10,000 and 30,000 */
