@@ -28,17 +28,19 @@ enum oxp_option_type {
     OXP_OPT_DURATION, /* Prometheus: 1h30m, 15s, 500ms; in seconds here */
     OXP_OPT_MODE,     /* octal file mode */
     OXP_OPT_CHOICE,   /* one of a list */
+    OXP_OPT_BYTES,    /* 64MiB; KB, MB, GB and TB are powers of two, as in Prometheus */
+    OXP_OPT_LABELS,   /* label names and values: a mapping in the file, else a=b,c=d (oxp_config_labels) */
 };
 
 enum oxp_option_source { OXP_FROM_DEFAULT, OXP_FROM_FILE, OXP_FROM_ENVIRONMENT, OXP_FROM_FLAG };
 
 struct oxp_option_spec {
-    const char *key;         /* "web.listen_address" */
+    const char *key;         /* "web.listen_address"; without a dot it stands at the top of the file */
     const char *flag;        /* "web.listen-address" */
     const char *environment; /* "OXPECKER_WEB_LISTEN_ADDRESS" */
     enum oxp_option_type type;
     const char *initial; /* default, as text */
-    double least, most;  /* COUNT, DURATION */
+    double least, most;  /* COUNT, DURATION, BYTES */
     const char *choices; /* CHOICE: "a|b|c" */
     bool reloadable;     /* takes effect on reload; else a change is said to need a restart */
     const char *help;
@@ -48,7 +50,7 @@ const struct oxp_option_spec *oxp_option_spec(enum oxp_option option);
 
 struct oxp_config_value {
     char *text;    /* owned; the value as given, never NULL */
-    double number; /* COUNT, DURATION (seconds), MODE, BOOL (0 or 1), CHOICE (its place in the list, from 0) */
+    double number; /* COUNT, BYTES, DURATION (seconds), MODE, BOOL (0 or 1), CHOICE (its place in the list, from 0) */
     enum oxp_option_source source;
 };
 
@@ -65,6 +67,11 @@ static inline double oxp_config_number(const struct oxp_config *config, enum oxp
 static inline bool oxp_config_bool(const struct oxp_config *config, enum oxp_option option) {
     return config->values[option].number != 0;
 }
+
+/* The pairs of a LABELS option: name, value, name, value, …, ended by NULL, in one block: free(*pairs_out).
+ * OXP_ERR_NOMEM.
+ */
+enum oxp_status oxp_config_labels(const struct oxp_config *config, enum oxp_option option, char ***pairs_out);
 
 struct oxp_config_source {
     int argc;

@@ -124,6 +124,19 @@ static bool is_mere_text(const struct oxp_option_spec *spec, const struct oxp_ya
     return number && node->quoted && memchr(node->text.ptr, '$', node->text.len) == NULL;
 }
 
+/* A value with its variables; false when it was at fault, which was then reported under `name`. */
+static bool expand(struct oxp_config_reader *reader, const struct oxp_yaml_node *node, const char *name,
+                   struct oxp_buf *out) {
+    struct oxp_error why = {0};
+    enum oxp_status status = oxp_expand(node->text, reader->environment, out, &why);
+    if (status == OXP_ERR_NOMEM) {
+        oxp_config_no_memory(reader);
+    } else if (status != OXP_OK) {
+        oxp_config_fault(reader, node->line, node->column, "%s: %s", name, why.text);
+    }
+    return status == OXP_OK;
+}
+
 static void read_value(struct oxp_config_reader *reader, const struct oxp_yaml_node *node, enum oxp_option option) {
     const struct oxp_option_spec *spec = oxp_option_spec(option);
     if (node->kind != OXP_YAML_SCALAR) {
@@ -136,19 +149,60 @@ static void read_value(struct oxp_config_reader *reader, const struct oxp_yaml_n
                          spec->key, oxp_shown(node->text).text, expected(spec).text);
         return;
     }
-    struct oxp_error why = {0};
     struct oxp_buf value;
     oxp_buf_init(&value, OXP_CONFIG_VALUE_MAX);
-    enum oxp_status status = oxp_expand(node->text, reader->environment, &value, &why);
-    if (status == OXP_ERR_NOMEM) {
-        oxp_config_no_memory(reader);
-    } else if (status != OXP_OK) {
-        oxp_config_fault(reader, node->line, node->column, "%s: %s", spec->key, why.text);
-    } else {
+    if (expand(reader, node, spec->key, &value)) {
         struct oxp_config_entry entry = {option, OXP_FROM_FILE, spec->key, node->line, node->column};
         oxp_config_set(reader, &entry, oxp_buf_view(&value));
     }
     oxp_buf_fini(&value);
+}
+
+/* One label of a mapping, appended to the option's text. A value that is empty is no label. False when it was at fault.
+ */
+static bool read_label(struct oxp_config_reader *reader, const struct oxp_yaml_node *node, const char *name,
+                       struct oxp_buf *text) {
+    struct oxp_error why = {0};
+    if (oxp_label_name_check(node->key, &why) != OXP_OK) {
+        oxp_config_fault(reader, node->key_line, node->key_column, "%s: %s", name, why.text);
+        return false;
+    }
+    if (node->kind != OXP_YAML_SCALAR) {
+        oxp_config_fault(reader, node->line, node->column, "%s: %s: found %s; expected text", name,
+                         oxp_shown(node->key).text, kind_text(node));
+        return false;
+    }
+    struct oxp_buf value;
+    oxp_buf_init(&value, OXP_CONFIG_VALUE_MAX);
+    bool ok = expand(reader, node, name, &value);
+    if (ok && value.len > 0) {
+        oxp_label_append(text, node->key, oxp_buf_view(&value));
+    }
+    oxp_buf_fini(&value);
+    return ok;
+}
+
+/* An option at the top of the file: a mapping of label names to values. */
+static void read_labels(struct oxp_config_reader *reader, const struct oxp_yaml_node *mapping, enum oxp_option option) {
+    const struct oxp_option_spec *spec = oxp_option_spec(option);
+    if (mapping->kind != OXP_YAML_MAPPING && mapping->kind != OXP_YAML_NULL) {
+        oxp_config_fault(reader, mapping->line, mapping->column,
+                         "%s: found %s; expected a mapping of label names to values", spec->key, kind_text(mapping));
+        return;
+    }
+    struct oxp_buf text;
+    oxp_buf_init(&text, 0);
+    bool ok = true;
+    for (const struct oxp_yaml_node *node = mapping->first; node != NULL; node = node->next) {
+        ok = read_label(reader, node, spec->key, &text) && ok;
+    }
+    if (ok && oxp_buf_status(&text) != OXP_OK) {
+        oxp_config_no_memory(reader);
+    } else if (ok) {
+        struct oxp_config_entry entry = {option, OXP_FROM_FILE, spec->key, mapping->line, mapping->column};
+        oxp_config_set(reader, &entry, oxp_buf_view(&text));
+    }
+    oxp_buf_fini(&text);
 }
 
 static void read_key(struct oxp_config_reader *reader, struct oxp_view section, const struct oxp_yaml_node *node) {
@@ -178,8 +232,13 @@ static void read_section(struct oxp_config_reader *reader, const struct oxp_yaml
     if (is_dotted(reader, section)) {
         return;
     }
-    if (oxp_option_find(section->key, OXP_NAME_SECTION) == OXP_OPTIONS) {
+    enum oxp_option option = oxp_option_find(section->key, OXP_NAME_SECTION);
+    if (option == OXP_OPTIONS) {
         unknown_key(reader, section, section->key, OXP_NAME_SECTION);
+        return;
+    }
+    if (strchr(oxp_option_spec(option)->key, '.') == NULL) {
+        read_labels(reader, section, option);
         return;
     }
     if (section->kind != OXP_YAML_MAPPING && section->kind != OXP_YAML_NULL) {

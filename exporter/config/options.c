@@ -38,7 +38,7 @@ struct oxp_view oxp_option_name(enum oxp_option option, enum oxp_option_name for
     case OXP_NAME_ENVIRONMENT:
         return oxp_view_from(spec->environment);
     case OXP_NAME_SECTION:
-        return oxp_view_of(spec->key, (size_t)(strchr(spec->key, '.') - spec->key));
+        return oxp_view_of(spec->key, strcspn(spec->key, "."));
     case OXP_NAME_KEY:
         break;
     }
@@ -132,6 +132,8 @@ void oxp_option_expected(const struct oxp_option_spec *spec, struct oxp_buf *out
         [OXP_OPT_DURATION] = "a duration such as 30s or 1h30m, from ",
         [OXP_OPT_MODE] = "an octal file mode, such as 0660",
         [OXP_OPT_CHOICE] = "",
+        [OXP_OPT_BYTES] = "a size such as 64MiB, from ",
+        [OXP_OPT_LABELS] = "label names and values, such as replica=a,zone=b",
     };
     oxp_buf_append_text(out, words[spec->type]);
     if (spec->type == OXP_OPT_CHOICE) {
@@ -140,6 +142,7 @@ void oxp_option_expected(const struct oxp_option_spec *spec, struct oxp_buf *out
     }
     void (*append)(struct oxp_buf *, double) = spec->type == OXP_OPT_COUNT      ? append_count
                                                : spec->type == OXP_OPT_DURATION ? oxp_duration_append
+                                               : spec->type == OXP_OPT_BYTES    ? oxp_bytes_append
                                                                                 : NULL;
     if (append != NULL) {
         append(out, spec->least);

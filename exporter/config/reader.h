@@ -32,6 +32,8 @@ void oxp_option_expected(const struct oxp_option_spec *spec, struct oxp_buf *out
 enum oxp_status oxp_duration_parse(struct oxp_view text, double *seconds_out);
 /* The shortest such text for whole milliseconds, weeks and years apart ("90s" is "1m30s", a week "7d"). */
 void oxp_duration_append(struct oxp_buf *out, double seconds);
+/* The largest unit that divides it: "64MiB"; else plain bytes. */
+void oxp_bytes_append(struct oxp_buf *out, double bytes);
 /* OXP_OK and the number (a choice gives its place), or OXP_ERR_INVALID and in `why` what was found and what was
  * expected. */
 enum oxp_status oxp_value_read(const struct oxp_option_spec *spec, struct oxp_view text, double *number_out,
@@ -43,6 +45,15 @@ struct oxp_shown {
 };
 struct oxp_shown oxp_shown(struct oxp_view text);
 struct oxp_shown oxp_shown_path(const char *path);
+
+/* ---- labels.c ---- */
+
+/* OXP_OK, or OXP_ERR_INVALID and in `why` the reason: no label name, or one that is reserved. */
+enum oxp_status oxp_label_name_check(struct oxp_view name, struct oxp_error *why);
+/* The same for a whole text of pairs: syntax, names, none twice, not too many. */
+enum oxp_status oxp_labels_check(struct oxp_view text, struct oxp_error *why);
+/* Appends one pair to such a text. */
+void oxp_label_append(struct oxp_buf *out, struct oxp_view name, struct oxp_view value);
 
 /* ---- expand.c ---- */
 

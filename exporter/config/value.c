@@ -91,6 +91,42 @@ void oxp_duration_append(struct oxp_buf *out, double seconds) {
     }
 }
 
+/* ---- Sizes ---- Powers of two; KB is KiB, as in Prometheus' --storage.tsdb.retention.size */
+
+static const struct size_unit {
+    const char *name, *other;
+    uint64_t bytes;
+} size_units[] = {
+    {"TiB", "TB", UINT64_C(1) << 40}, {"GiB", "GB", 1 << 30}, {"MiB", "MB", 1 << 20},
+    {"KiB", "KB", 1 << 10},           {"", "B", 1},
+};
+enum { SIZE_UNITS = sizeof size_units / sizeof size_units[0] };
+
+static enum oxp_status parse_bytes(struct oxp_view text, double *bytes_out) {
+    uint64_t amount = 0;
+    size_t digits = length_while(text, is_digit);
+    struct oxp_view word = rest_of(text, digits);
+    enum oxp_status status = oxp_number_parse_u64(oxp_view_of(text.ptr, digits), &amount);
+    for (size_t i = 0; i < SIZE_UNITS; i++) {
+        if (oxp_view_is(word, size_units[i].name) || oxp_view_is(word, size_units[i].other)) {
+            *bytes_out = (double)amount * (double)size_units[i].bytes;
+            return status;
+        }
+    }
+    *bytes_out = 0;
+    return OXP_ERR_SYNTAX;
+}
+
+void oxp_bytes_append(struct oxp_buf *out, double bytes) {
+    uint64_t whole = (uint64_t)bytes;
+    size_t unit = 0;
+    while (unit + 1 < SIZE_UNITS && (whole == 0 || whole % size_units[unit].bytes != 0)) {
+        unit++;
+    }
+    oxp_buf_append_u64(out, whole / size_units[unit].bytes);
+    oxp_buf_append_text(out, size_units[unit].name);
+}
+
 /* ---- Text of others in messages ---- */
 
 #define ELLIPSIS "\xe2\x80\xa6"
@@ -304,11 +340,19 @@ static enum oxp_status read_choice(const struct oxp_option_spec *spec, struct ox
     }
 }
 
+static enum oxp_status read_bytes(const struct oxp_option_spec *spec, struct oxp_view text, double *number_out) {
+    enum oxp_status status = parse_bytes(text, number_out);
+    if (status == OXP_OK && (*number_out < spec->least || *number_out > spec->most)) {
+        status = OXP_ERR_RANGE;
+    }
+    return status;
+}
+
 static read_fn *const readers[] = {
     [OXP_OPT_TEXT] = read_text,     [OXP_OPT_PATH] = read_text,         [OXP_OPT_ROUTE] = read_route,
     [OXP_OPT_URL] = read_url,       [OXP_OPT_ADDRESS] = read_address,   [OXP_OPT_BOOL] = read_bool,
     [OXP_OPT_COUNT] = read_count,   [OXP_OPT_DURATION] = read_duration, [OXP_OPT_MODE] = read_mode,
-    [OXP_OPT_CHOICE] = read_choice,
+    [OXP_OPT_CHOICE] = read_choice, [OXP_OPT_BYTES] = read_bytes,       [OXP_OPT_LABELS] = read_text,
 };
 
 /* What no value may hold, whatever its type; NULL when it is clean. */
@@ -337,6 +381,9 @@ enum oxp_status oxp_value_read(const struct oxp_option_spec *spec, struct oxp_vi
     }
     if (text.len == 0 && spec->initial[0] == '\0') {
         return OXP_OK; /* what may be absent may be empty */
+    }
+    if (spec->type == OXP_OPT_LABELS) {
+        return oxp_labels_check(text, why); /* knows better what is wrong */
     }
     enum oxp_status status = readers[spec->type](spec, text, number_out);
     if (status == OXP_OK) {

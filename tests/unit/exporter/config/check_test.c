@@ -34,6 +34,10 @@ static const struct row accepted[] = {
     {"variable as a number", "orchestrator:\n  sessions_limit: ${OXP_TEST_NUMBER}\n", ""},
     {"variable as a number in quotes", "orchestrator: {sessions_limit: \"${OXP_TEST_NUMBER}\"}\n", ""},
     {"dollar", "orchestrator: {environment: a$$b}\n", ""},
+    {"sizes", "storage: {memory_limit: 64MiB}\nquery: {memory_limit: 67108864}\n", ""},
+    {"labels", "external_labels: {replica: \"${OXP_TEST_NAME}-1\", _zone9: \"a,b\\\\\", empty: \"\"}\n", ""},
+    {"labels in block style", "external_labels:\n  replica: 1\n", ""},
+    {"no labels", "external_labels:\n", ""},
 };
 
 static const struct row refused[] = {
@@ -81,6 +85,26 @@ static const struct row refused[] = {
      "1:29: orchestrator.environment: a $ must begin ${NAME}; write $$ for the character itself\n"},
     {"variable of the wrong kind", "limits: {series: \"${OXP_TEST_NAME}\"}\n",
      "1:18: limits.series: found \"staging\"; expected a whole number from 100 to 100000000\n"},
+    {"labels as text", "external_labels: a=b\n",
+     "1:18: external_labels: found text; expected a mapping of label names to values\n"},
+    {"labels as a list", "external_labels: [a]\n",
+     "1:18: external_labels: found a list; expected a mapping of label names to values\n"},
+    {"no label name", "external_labels:\n  a: b\n  a-b: c\n",
+     "3:3: external_labels: \"a-b\" is no label name; expected letters, digits and underscores, no digit first\n"},
+    {"a reserved label name", "external_labels: {a: b, instance: c}\n",
+     "1:25: external_labels: the label name instance is reserved\n"},
+    {"a label without a value", "external_labels: {a: }\n", "1:22: external_labels: a: found nothing; expected text\n"},
+    {"a label with labels", "external_labels:\n  a:\n    b: c\n",
+     "3:5: external_labels: a: found a mapping; expected text\n"},
+    {"a label of a variable that is not set", "external_labels: {a: b, c: \"${OXP_TEST_ABSENT}\"}\n",
+     "1:28: external_labels: the environment variable OXP_TEST_ABSENT is not set\n"},
+    {"a label with a control character", "external_labels: {a: \"b\\tc\"}\n",
+     "1:18: external_labels: the value \"a=b?c\" holds a control character\n"},
+    {"a section that is near labels", "external_label: {a: b}\n",
+     "1:1: there is no section external_label; did you mean external_labels?\n"},
+    {"labels at home in no section", "web: {external_labels: {a: b}}\n", "1:7: there is no key web.external_labels; did you mean external_labels?\n"},
+    {"a size without a known unit", "storage:\n  memory_limit: 64M\n",
+     "2:17: storage.memory_limit: found \"64M\"; expected a size such as 64MiB, from 1MiB to 1TiB\n"},
     {"NUL in a value", "storage: {path: \"a\\0b\"}\n",
      "1:17: storage.path: the value \"a?b\" holds a control character\n"},
     {"duplicate key", "web:\n  expose_ledger: true\n  expose_ledger: false\n",
@@ -160,10 +184,11 @@ static void test_example(void **state) {
     }
     /* It names every key that may stand in a file. */
     for (enum oxp_option option = 0; option < OXP_OPTIONS; option++) {
-        const char *key = strchr(oxp_option_spec(option)->key, '.') + 1;
+        const char *dot = strchr(oxp_option_spec(option)->key, '.');
         char line[80];
-        snprintf(line, sizeof line, "  %s: ", key);
-        if (option != OXP_OPT_CONFIG_FILE && strstr(text, line) == NULL && strstr(text, line + 1) == NULL) {
+        snprintf(line, sizeof line, "%s%s: ", dot == NULL ? "\n" : "  ",
+                 dot == NULL ? oxp_option_spec(option)->key : dot + 1);
+        if (option != OXP_OPT_CONFIG_FILE && strstr(text, line) == NULL) {
             fail_msg("the example lacks %s", oxp_option_spec(option)->key);
         }
     }

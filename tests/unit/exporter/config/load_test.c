@@ -166,6 +166,21 @@ static const struct {
      OXP_OPT_ORCHESTRATOR_ENVIRONMENT,
      "x-pod-1-$",
      OXP_FROM_FILE},
+    {"labels of the file",
+     {{0}, {"HOSTNAME=a,b\\"}, "external_labels:\n  replica: ${HOSTNAME}\n  none: \"\"\n  zone: z\n"},
+     OXP_OPT_EXTERNAL_LABELS,
+     "replica=a\\,b\\\\,zone=z",
+     OXP_FROM_FILE},
+    {"labels of a flag",
+     {{"--external-labels=a=b,c=d"}, {"OXPECKER_EXTERNAL_LABELS=e=f"}, "external_labels: {g: h}\n"},
+     OXP_OPT_EXTERNAL_LABELS,
+     "a=b,c=d",
+     OXP_FROM_FLAG},
+    {"labels of the environment",
+     {{0}, {"OXPECKER_EXTERNAL_LABELS=e=f"}, "external_labels: {g: h}\n"},
+     OXP_OPT_EXTERNAL_LABELS,
+     "e=f",
+     OXP_FROM_ENVIRONMENT},
     {"a number from a variable",
      {{0}, {"N=7"}, "limits: {tasks: \"${N}\"}\n"},
      OXP_OPT_LIMITS_TASKS,
@@ -447,11 +462,40 @@ static void load_once(void *ctx) {
 
 static void test_no_memory(void **state) {
     (void)state;
-    write_file("log: {format: json}\nlimits: {series: 500}\norchestrator:\n  environment: ${HOST}-$$\n");
+    write_file("log: {format: json}\nlimits: {series: 500}\norchestrator:\n  environment: ${HOST}-$$\n"
+               "external_labels: {a: b, c: \"${HOST}\"}\n");
     assert_true(alloc_fail_each(load_once, NULL) > OXP_OPTIONS);
     write_file("log: {format: xml, x: y}\nlimits: [500]\norchestrator:\n  environment: ${NOT}\n");
     static int wrong;
     assert_true(alloc_fail_each(load_once, &wrong) > 10);
+}
+
+static void test_labels(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *pairs[7];
+    } rows[] = {
+        {"", {NULL}},
+        {"a=b", {"a", "b", NULL}},
+        {"a=b,c=,d=e=f", {"a", "b", "c", "", "d", "e=f", NULL}},
+        {"a=x\\,y\\\\,b=z", {"a", "x,y\\", "b", "z", NULL}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct oxp_config config;
+        char flag[64], **pairs = NULL;
+        snprintf(flag, sizeof flag, "--external-labels=%s", rows[i].text);
+        struct input input = {.args = {flag}};
+        assert_int_equal(load(&input, &config, NULL), OXP_OK);
+        assert_int_equal(oxp_config_labels(&config, OXP_OPT_EXTERNAL_LABELS, &pairs), OXP_OK);
+        for (size_t k = 0; rows[i].pairs[k] != NULL; k++) {
+            assert_string_equal(pairs[k], rows[i].pairs[k]);
+            assert_true(rows[i].pairs[k + 1] != NULL || pairs[k + 1] == NULL);
+        }
+        assert_true(rows[i].pairs[0] != NULL || pairs[0] == NULL);
+        free(pairs);
+        oxp_config_fini(&config);
+    }
 }
 
 static int make_folder(void **state) {
@@ -474,6 +518,7 @@ int main(void) {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_labels),
         cmocka_unit_test(test_status_of_files),
         cmocka_unit_test(test_file_limit),
         cmocka_unit_test(test_pipe),

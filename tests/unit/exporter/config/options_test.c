@@ -27,8 +27,9 @@ static void test_names_follow_the_rule(void **state) {
         }
         assert_string_equal(spec->flag, flag);
         assert_string_equal(spec->environment, environment);
-        assert_non_null(strchr(spec->key, '.'));
-        assert_null(strchr(strchr(spec->key, '.') + 1, '.')); /* so that a section is one level of YAML */
+        const char *dot = strchr(spec->key, '.'); /* at the top of the file stand sections, and mappings of labels */
+        assert_int_equal(dot == NULL, spec->type == OXP_OPT_LABELS);
+        assert_true(dot == NULL || strchr(dot + 1, '.') == NULL); /* so that a section is one level of YAML */
     }
 }
 
@@ -36,7 +37,8 @@ static void test_rows_make_sense(void **state) {
     (void)state;
     for (enum oxp_option option = 0; option < OXP_OPTIONS; option++) {
         const struct oxp_option_spec *spec = oxp_option_spec(option);
-        bool number = spec->type == OXP_OPT_COUNT || spec->type == OXP_OPT_DURATION || spec->type == OXP_OPT_MODE;
+        bool number = spec->type == OXP_OPT_COUNT || spec->type == OXP_OPT_DURATION || spec->type == OXP_OPT_MODE ||
+                      spec->type == OXP_OPT_BYTES;
         assert_int_equal(spec->least < spec->most, number);
         assert_int_equal(spec->choices != NULL, spec->type == OXP_OPT_CHOICE);
         size_t len = strlen(spec->help);
@@ -82,7 +84,9 @@ static void test_nearest(void **state) {
         {"log.lvl", OXP_NAME_KEY, "log.level"},
         {"web.level", OXP_NAME_KEY, "log.level"}, /* a third of the letters may be wrong */
         {"webs.level", OXP_NAME_KEY, ""},
-        {"storage.retention", OXP_NAME_KEY, ""},
+        {"storage.retentoin", OXP_NAME_KEY, "storage.retention"},
+        {"storage.codecs", OXP_NAME_KEY, ""},
+        {"external_label", OXP_NAME_SECTION, "external_labels"},
         {"config.fil", OXP_NAME_KEY, ""}, /* not in a file */
         {"config.fil", OXP_NAME_FLAG, "config.file"},
         {"orchestator", OXP_NAME_SECTION, "orchestrator"},
