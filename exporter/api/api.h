@@ -1,4 +1,5 @@
-/* What the routes answer: metrics, health, lifecycle, events in, the ledger and what happened lately as JSON.
+/* What the routes answer: metrics, health, lifecycle, events in, the ledger and what happened lately as JSON, and the
+ * Prometheus HTTP API over the short memory (query_parts.h).
  *
  * The lists of the ledger (sessions, tasks, breakers, incidents, writers) answer {"total": all that match, "skip": s,
  * "<list>": [entries]}, oldest first; ?limit= (1 to 1,000, 100 if absent), ?skip= and ?id= choose, of incidents also
@@ -7,6 +8,8 @@
 #ifndef OXP_API_API_H
 #define OXP_API_API_H
 
+#include "alerts/promql/engine.h"
+#include "alerts/tsdb/exemplars.h"
 #include "exporter/api/intake.h"
 #include "exporter/api/recent.h"
 #include "exporter/loop/loop.h"
@@ -21,7 +24,12 @@ struct oxp_api {
     struct oxp_recent *recent; /* NULL: there are no traces and no logs */
     struct oxp_log *log;
     const struct oxp_clock *clock;
-    _Atomic bool openmetrics_created; /* --web.openmetrics-created */
+    /* The query API. NULL: there is no short memory, and it answers 503. */
+    struct oxp_tsdb *tsdb;
+    struct oxp_promql_engine *engine;      /* not NULL when tsdb is not */
+    struct oxp_exemplars_store *exemplars; /* NULL: there are none */
+    const char *revision;                  /* of the build, for status/buildinfo; NULL: none is told */
+    _Atomic bool openmetrics_created;      /* --web.openmetrics-created */
     /* True when the configuration is loaded and the sockets are bound; else `why` (static text) is set. Any thread. */
     bool (*ready)(void *ctx, const char **why);
     /* Reloads (on the loop thread, and waits) or asks to stop. `error` gets the reason. Any thread. */

@@ -1,5 +1,6 @@
 /* The route table, the landing page that is made from it, and what the handlers share. */
 #include "exporter/api/parts.h"
+#include "exporter/api/query_parts.h"
 
 #include <stdlib.h>
 
@@ -7,6 +8,10 @@
 #include "lib/json/json.h"
 
 #define PREFIX "/api/oxpecker/v1/"
+#define PROMETHEUS "/api/v1/"
+/* Queries may take seconds; their arguments may come as a form. They read only, whatever their method. */
+#define ASKED (OXP_GET | OXP_ROUTE_SLOW)
+#define ASKED_OR_POSTED (OXP_GET | OXP_POST | OXP_ROUTE_FORM | OXP_ROUTE_SLOW), OXP_ACCESS_OPEN, OXP_QUERY_FORM_MAX
 
 static oxp_handler_fn landing;
 
@@ -27,6 +32,16 @@ static const struct oxp_route table[] = {
     {PREFIX "traces", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_traces},
     {PREFIX "traces/*", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_trace},
     {PREFIX "logs", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_logs},
+    {PROMETHEUS "query", ASKED_OR_POSTED, oxp_api_query},
+    {PROMETHEUS "query_range", ASKED_OR_POSTED, oxp_api_query_range},
+    {PROMETHEUS "query_exemplars", ASKED_OR_POSTED, oxp_api_query_exemplars},
+    {PROMETHEUS "series", ASKED_OR_POSTED, oxp_api_series},
+    {PROMETHEUS "labels", ASKED_OR_POSTED, oxp_api_labels},
+    {PROMETHEUS "label/*", ASKED, OXP_ACCESS_OPEN, 0, oxp_api_label_values},
+    {PROMETHEUS "metadata", ASKED, OXP_ACCESS_OPEN, 0, oxp_api_metadata},
+    {PROMETHEUS "status/buildinfo", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_buildinfo},
+    {PROMETHEUS "rules", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_rules},
+    {PROMETHEUS "alerts", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_alerts},
     {"/", OXP_GET, OXP_ACCESS_OPEN, 0, landing},
 };
 #define ROWS (sizeof table / sizeof table[0])

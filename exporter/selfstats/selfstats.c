@@ -27,10 +27,12 @@ SET(failure_reasons, "clientError", "serverError", "authError", "rateLimited", "
 SET(suppression_reasons, "silenced", "inhibited", "muted");
 SET(drop_reasons, "full", "expired", "superseded");
 SET(cloudwatch_outcomes, "ok", "throttled", "failed");
+SET(query_outcomes, "ok", "bad_data", "execution", "canceled", "timeout", "unavailable", "internal");
 
 /* Buckets (domain catalogue, section 4: lag, fast, wait) */
 static const double lag_bounds[] = {0.001, 0.01, 0.1, 0.5, 1, 5, 30, 120};
 static const double fast_bounds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1};
+static const double query_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30};
 static const double wait_bounds[] = {0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 1800};
 
 #define NO_LABELS                                                                                                      \

@@ -195,6 +195,16 @@ const struct oxp_json *oxp_json_at(const struct oxp_json *array, size_t index) {
     return wrap(json_array_get(unwrap(array), index));
 }
 
+const struct oxp_json *oxp_json_next(const struct oxp_json *object, void **place, struct oxp_view *key_out) {
+    json_t *tree = unwrap(object);
+    *place = *place == NULL ? json_object_iter(tree) : json_object_iter_next(tree, *place);
+    if (*place == NULL) {
+        return NULL;
+    }
+    *key_out = oxp_view_from(json_object_iter_key(*place));
+    return wrap(json_object_iter_value(*place));
+}
+
 size_t oxp_json_size(const struct oxp_json *value) {
     return json_is_object(unwrap(value)) ? json_object_size(unwrap(value)) : json_array_size(unwrap(value));
 }

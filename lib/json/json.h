@@ -50,6 +50,9 @@ enum oxp_json_kind oxp_json_kind_of(const struct oxp_json *value);
 const struct oxp_json *oxp_json_get(const struct oxp_json *object, const char *key);
 /* The element, or NULL. */
 const struct oxp_json *oxp_json_at(const struct oxp_json *array, size_t index);
+/* Walks an object's members in the order in which they were read or put: `*place` is NULL before the first; NULL behind
+ * the last, and for any other kind. The key is valid as long as the tree. */
+const struct oxp_json *oxp_json_next(const struct oxp_json *object, void **place, struct oxp_view *key_out);
 /* Elements or members; 0 for any other kind. */
 size_t oxp_json_size(const struct oxp_json *value);
 /* Valid as long as the tree; empty for any other kind. */

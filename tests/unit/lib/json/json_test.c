@@ -152,6 +152,26 @@ static void test_look(void **state) {
     oxp_json_free(root);
 }
 
+static void test_walk(void **state) {
+    (void)state;
+    static const char *const keys[] = {"z", "a", "m", ""};
+    struct oxp_json *root = NULL;
+    struct oxp_view key;
+    void *place = NULL;
+    size_t count = 0;
+    assert_int_equal(oxp_json_read(OXP_VIEW("{\"z\":0,\"a\":1,\"m\":2,\"\":3}"), &root, NULL), OXP_OK);
+    for (const struct oxp_json *value; (value = oxp_json_next(root, &place, &key)) != NULL; count++) {
+        assert_true(count < 4 && oxp_view_is(key, keys[count]));
+        assert_int_equal((int)oxp_json_number_of(value), (int)count);
+    }
+    assert_int_equal(count, 4);
+    place = NULL;
+    assert_null(oxp_json_next(oxp_json_get(root, "z"), &place, &key));
+    place = NULL;
+    assert_null(oxp_json_next(NULL, &place, &key));
+    oxp_json_free(root);
+}
+
 /* What is ours allocates in oxp_json_write alone; jansson's own failures are its makers' NULLs, which test_write_edges
  * has. */
 static void write_once(void *ctx) {
@@ -174,8 +194,9 @@ static void test_no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write), cmocka_unit_test(test_write_edges), cmocka_unit_test(test_read),
-        cmocka_unit_test(test_look),  cmocka_unit_test(test_depth),       cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_write),     cmocka_unit_test(test_write_edges), cmocka_unit_test(test_read),
+        cmocka_unit_test(test_look),      cmocka_unit_test(test_walk),        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
