@@ -9,6 +9,8 @@ int oxp_app_main(int argc, char **argv);
 /* The subcommands. `argv` holds what is left behind the subcommand's name. */
 int oxp_command_run(int argc, char **argv);
 int oxp_command_check(int argc, char **argv);
+int oxp_command_test(int argc, char **argv);
+int oxp_command_query(int argc, char **argv);
 int oxp_command_send(int argc, char **argv);
 int oxp_command_healthcheck(int argc, char **argv);
 int oxp_command_help(int argc, char **argv);

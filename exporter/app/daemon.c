@@ -1,6 +1,7 @@
 #include "exporter/app/daemon.h"
 
 #include "exporter/app/build.h"
+#include "exporter/app/sampling.h"
 #include "exporter/app/saved.h"
 #include "exporter/app/watching.h"
 #include "lib/base/map.h"
@@ -298,6 +299,18 @@ static enum oxp_status make_listener(struct oxp_daemon *daemon, struct oxp_error
     return status;
 }
 
+/* What remembers samples, and what answers from them. */
+static enum oxp_status make_memory(struct oxp_daemon *daemon) {
+    struct oxp_tsdb_options bounds = oxp_sampling_tsdb_options(&daemon->config);
+    struct oxp_promql_options limits = oxp_sampling_query_options(&daemon->config);
+    limits.clock = daemon->clock;
+    enum oxp_status status = oxp_tsdb_new(&bounds, &daemon->tsdb);
+    if (status == OXP_OK) {
+        status = oxp_exemplars_new(0, &daemon->exemplars);
+    }
+    return status == OXP_OK ? oxp_promql_engine_new(&limits, &daemon->engine) : status;
+}
+
 static enum oxp_status make_server(struct oxp_daemon *daemon, struct oxp_error *error) {
     struct oxp_api *api = &daemon->api;
     api->registry = daemon->registry;
@@ -308,6 +321,10 @@ static enum oxp_status make_server(struct oxp_daemon *daemon, struct oxp_error *
     api->recent = daemon->recent;
     api->log = daemon->log;
     api->clock = daemon->clock;
+    api->tsdb = daemon->tsdb;
+    api->exemplars = daemon->exemplars;
+    api->engine = daemon->engine;
+    api->revision = oxp_build_revision();
     api->openmetrics_created = oxp_config_bool(&daemon->config, OXP_OPT_WEB_OPENMETRICS_CREATED);
     api->ready = is_ready;
     api->reload = oxp_daemon_reload_from_outside;
@@ -323,6 +340,7 @@ static enum oxp_status make_server(struct oxp_daemon *daemon, struct oxp_error *
         .max_connections = (unsigned)oxp_config_number(&daemon->config, OXP_OPT_WEB_MAX_CONNECTIONS),
         .expose_ledger = oxp_config_bool(&daemon->config, OXP_OPT_WEB_EXPOSE_LEDGER),
         .enable_lifecycle = oxp_config_bool(&daemon->config, OXP_OPT_WEB_ENABLE_LIFECYCLE),
+        .slow_threads = (unsigned)oxp_config_number(&daemon->config, OXP_OPT_QUERY_MAX_CONCURRENCY),
         .routes = daemon->routes,
         .ctx = api,
         .on_answer = oxp_api_on_answer,
@@ -386,7 +404,9 @@ static enum oxp_status build(struct oxp_daemon *daemon, struct oxp_error *error)
         (status = oxp_loop_new(daemon->clock, &daemon->loop)) != OXP_OK ||
         (status = oxp_timer_new(daemon->loop, oxp_daemon_tick, daemon, &daemon->tick)) != OXP_OK ||
         (status = make_ledger(daemon, error)) != OXP_OK || (status = make_intake(daemon)) != OXP_OK ||
-        (status = make_listener(daemon, error)) != OXP_OK || (status = make_server(daemon, error)) != OXP_OK ||
+        (status = make_listener(daemon, error)) != OXP_OK || (status = make_memory(daemon)) != OXP_OK ||
+        (status = make_server(daemon, error)) != OXP_OK ||
+        (status = oxp_sampling_new(daemon, &daemon->sampling)) != OXP_OK ||
         (status = oxp_daemon_start_probe(daemon, &daemon->config, error)) != OXP_OK ||
         (status = oxp_watching_new(daemon, &daemon->watching, error)) != OXP_OK) {
         return status;
@@ -449,6 +469,7 @@ void oxp_daemon_free(struct oxp_daemon *daemon, bool clean) {
     free(daemon->routes);
     oxp_listener_free(daemon->listener); /* hands the last bytes to the intake */
     oxp_intake_free(daemon->intake);
+    oxp_sampling_free(daemon->sampling, clean);
     const char *state = clean ? save(daemon) : "";
     oxp_ledger_free(daemon->ledger);
     oxp_timer_free(daemon->tick);
@@ -464,6 +485,9 @@ void oxp_daemon_free(struct oxp_daemon *daemon, bool clean) {
     }
     oxp_log_free(daemon->log);
     oxp_recent_free(daemon->recent);
+    oxp_promql_engine_free(daemon->engine);
+    oxp_exemplars_free(daemon->exemplars);
+    oxp_tsdb_free(daemon->tsdb);
     oxp_registry_free(daemon->registry);
     oxp_config_fini(&daemon->config);
     free(daemon);

@@ -12,6 +12,7 @@
 
 enum oxp_phase { OXP_STARTING, OXP_READY, OXP_STOPPING };
 
+struct oxp_sampling;
 struct oxp_watching;
 
 struct oxp_daemon {
@@ -29,6 +30,10 @@ struct oxp_daemon {
     struct oxp_recent *recent; /* traces and logs: fed by the loop, read by any */
     struct oxp_intake *intake; /* loop thread */
     struct oxp_listener *listener;
+    struct oxp_tsdb *tsdb; /* written by the sampling thread, read by any */
+    struct oxp_exemplars_store *exemplars;
+    struct oxp_promql_engine *engine;
+    struct oxp_sampling *sampling; /* sampling.h */
     struct oxp_route *routes;
     struct oxp_api api;
     struct oxp_server *server;

@@ -1,5 +1,6 @@
 /* Reload: the configuration is read again from the same flags, environment and file. A faulty one changes nothing. */
 #include "exporter/app/daemon.h"
+#include "exporter/app/sampling.h"
 #include "exporter/app/watching.h"
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,10 @@ static void apply(struct oxp_daemon *daemon, const struct oxp_config *fresh, boo
     oxp_server_configure(daemon->server, oxp_config_bool(fresh, OXP_OPT_WEB_EXPOSE_LEDGER),
                          oxp_config_bool(fresh, OXP_OPT_WEB_ENABLE_LIFECYCLE));
     oxp_watching_reload(daemon->watching, fresh);
+    oxp_sampling_reload(daemon->sampling, fresh);
+    struct oxp_promql_options limits = oxp_sampling_query_options(fresh);
+    limits.clock = daemon->clock;
+    oxp_promql_engine_configure(daemon->engine, &limits);
     if (new_probe && oxp_daemon_start_probe(daemon, fresh, &error) != OXP_OK) {
         oxp_daemon_log_error(daemon->log, "the health probe could not be started", &error);
     }

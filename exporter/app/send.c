@@ -6,6 +6,7 @@
  * sidecar has applied it. */
 #include "exporter/app/app.h"
 #include "exporter/app/event_text.h"
+#include "exporter/app/words.h"
 #include "exporter/config/config.h"
 #include "exporter/ledger/ledger.h"
 #include "exporter/parse/parse.h"
@@ -249,23 +250,10 @@ static int send_stream(const char *path) {
     return status;
 }
 
-/* True for a flag that takes no further word: --name=value, --web.enable-lifecycle, --no-web.enable-lifecycle. */
-static bool is_whole(const char *word) {
-    const char *name = word + 2;
-    name += strncmp(name, "no-", 3) == 0 ? 3 : 0;
-    for (int i = 0; i < OXP_OPTIONS; i++) {
-        const struct oxp_option_spec *spec = oxp_option_spec((enum oxp_option)i);
-        if (spec->type == OXP_OPT_BOOL && strcmp(spec->flag, name) == 0) {
-            return true;
-        }
-    }
-    return strchr(word, '=') != NULL;
-}
-
 int oxp_command_send(int argc, char **argv) {
     int flags = 0; /* they stand before TYPE */
     while (flags < argc && strncmp(argv[flags], "--", 2) == 0) {
-        flags += is_whole(argv[flags]) ? 1 : 2;
+        flags += oxp_words_flag_is_whole(argv[flags]) ? 1 : 2;
     }
     if (flags >= argc) {
         fputs("usage: oxpecker send [--events.listen-unix=PATH] [--config.file=FILE] TYPE key=value…\n"
