@@ -81,7 +81,7 @@ def without_comments_and_strings(text):
 
 
 def check_banned(path):
-    if not path.startswith(("lib/", "exporter/")):
+    if not path.startswith(("lib/", "alerts/", "exporter/")):
         return []
     prints = path.startswith("exporter/app/") or path == "exporter/main.c"
     faults = []
@@ -111,7 +111,7 @@ def main():
     faults = []
     for path in sources:
         faults += check_includes(path, table, external) + check_banned(path)
-        if path.startswith(("lib/", "exporter/")) and not path.endswith(".inc"):
+        if path.startswith(("lib/", "alerts/", "exporter/")) and not path.endswith(".inc"):
             faults += check_length(path)
     headers = [p for p in sources if p.endswith(".h")]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

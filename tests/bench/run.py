@@ -2,7 +2,7 @@
 """Prints every figure beside its limit, which is measured in the same run, and beside a peer where one is installed.
 
 Times are medians of several tries after one that is not counted. Nothing here passes or fails: figures are read by people.
-Usage: run.py [events scrape memory start micro] (all when none is named)."""
+Usage: run.py [events scrape memory start micro samples promql] (all when none is named)."""
 import http.client
 import os
 import pathlib
@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/integration"))
 from harness import OXPECKER, Sidecar, free_port, no_proxy_environment, wait_for  # noqa: E402
 
-BUILD = ROOT / "build/release/tests"
+BUILD = OXPECKER.parent / "tests"
 TRIES = int(os.environ.get("BENCH_TRIES", "5"))
 
 
@@ -184,7 +184,7 @@ def start():
 def micro():
     heading("Parts")
     for name in sorted(p.name for p in BUILD.iterdir() if p.name.startswith("bench_") and os.access(p, os.X_OK)):
-        if name in ("bench_events", "bench_scrape"):
+        if name in ("bench_events", "bench_scrape", "bench_promql"):
             continue
         out = subprocess.run([BUILD / name], capture_output=True, text=True, check=False)
         if out.returncode != 0:
@@ -197,7 +197,63 @@ def micro():
             row(f"{name[6:]}: {words[0]}", f"{words[1]} {words[2]}", limit)
 
 
-PARTS = {"micro": micro, "events": events, "scrape": scrape, "memory": memory, "start": start}
+def bench_promql(*words):
+    return subprocess.run([BUILD / "bench_promql", *map(str, words)], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def samples():
+    heading("The short memory: a registry sampled every 15 s for an hour")
+    for series in (10000, 100000):
+        found = dict(line.split() for line in bench_promql("append", series))
+        row(f"{series} series: a snapshot", f"{float(found['tick_ms']):.2f} ms", "", "", "")
+        row(f"{series} series: a sample appended", f"{float(found['tick_ns_a_sample']):.0f} ns", "", "", "")
+        row(f"{series} series: a sample kept, chunk heads included", f"{float(found['bytes_a_sample']):.2f} B", "", "", "<= 2 B")
+        row(f"{series} series: memory that an hour adds, labels and all", f"{int(found['heap_bytes']) / 1e6:.1f} MB",
+            f"counted against the limit: {int(found['bytes_in_all']) / 1e6:.1f} MB", "", "<= 12 MB" if series == 10000 else "")
+
+
+def promql():
+    """Processor time of queries over an hour at 15 s, beside Debian's Prometheus with the same samples in its head block."""
+    peer = None
+    series = 10000
+    if shutil.which("prometheus"):
+        from prometheus_peer import Peer
+        peer = Peer([])
+        peer.__enter__()
+        empty = rss(peer.process.pid)
+        with subprocess.Popen([BUILD / "bench_promql", "dump", str(series)], stdout=subprocess.PIPE, text=True) as dump:
+            peer.write(line.rstrip("\n") for line in dump.stdout)
+        ours = dict(line.split() for line in bench_promql("append", series))
+        heading("Memory of 10,000 series with an hour of samples")
+        row("the short memory", f"{int(ours['heap_bytes']) / 1e6:.1f} MB", f"Prometheus: {(rss(peer.process.pid) - empty) / 1e6:.0f} MB", "", "<= 12 MB")
+    else:
+        print("SKIPPED the figures of Prometheus beside ours: not installed")
+    last = 1767225600 + 239 * 15 + 1
+    for count, kind, title in ((series, "query", "Instant queries"), (100000, "query", "Instant queries"),
+                               (series, "panels", "Ten panels of a dashboard: an hour in steps of 15 s")):
+        heading(f"{title}, {count} series (processor time, answer as JSON included)")
+        total, total_peer = 0.0, 0.0
+        for line in bench_promql(kind, count):
+            took, touched, expression = line.split(" ", 2)
+            took, touched, limit, ratio = float(took), int(touched), "", ""
+            if peer and count == series:
+                path, arguments = ("query", {"time": last}) if kind == "query" else ("query_range", {"start": last - 3585, "end": last, "step": 15})
+                theirs = peer.cpu_of(cpu, path, query=expression, **arguments)
+                limit, ratio = f"Prometheus: {theirs * 1e3:.2f} ms", f"{theirs / took:.1f}x"
+                total_peer += theirs
+            total += took
+            row(expression if len(expression) < 59 else expression[:55] + " …", f"{took * 1e3:.2f} ms, {took / max(touched, 1) * 1e9:.0f} ns a sample", limit, ratio)
+        row("all of them", f"{total * 1e3:.1f} ms", f"Prometheus: {total_peer * 1e3:.0f} ms" if total_peer else "", f"{total_peer / total:.1f}x" if total_peer else "")
+    if peer:
+        peer.__exit__()
+    heading("1,000 expressions in the mix of published alert rules, 50,000 series, every 15 s")
+    found = dict(line.split() for line in bench_promql("rules", 50000))
+    took = float(found["rules_s"])
+    row("parsed and evaluated once", f"{took * 1e3:.0f} ms", f"{int(found['rules_samples'])} samples touched", "", "")
+    row("share of a core", f"{took / 15 * 100:.2f} %", "", "", "<= 25 %")
+
+
+PARTS = {"micro": micro, "events": events, "scrape": scrape, "memory": memory, "start": start, "samples": samples, "promql": promql}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

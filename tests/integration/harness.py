@@ -42,6 +42,16 @@ def no_proxy_environment(**extra):
     return environment
 
 
+def api(port, path, arguments):
+    """The answer of Prometheus' /api/v1/`path`, an error's too."""
+    url = f"http://127.0.0.1:{port}/api/v1/{path}?" + urllib.parse.urlencode(arguments, doseq=True)
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=30) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        return json.load(error)
+
+
 class Sidecar:
     """One sidecar. Use as a context manager; start, stop and kill may be called again on the same directory."""
 
@@ -129,6 +139,10 @@ class Sidecar:
         assert status == 200, (status, body)
         return json.loads(body)
 
+    def api(self, path, **arguments):
+        """The answer of Prometheus' /api/v1/`path`, an error's too."""
+        return api(self.port, path, arguments)
+
     def metrics(self):
         """{'name{labels}': value} of a plain text scrape."""
         status, _, body = self.request("/metrics")
@@ -183,7 +197,7 @@ class Prometheus:
     def __enter__(self):
         self.process = subprocess.Popen(
             ["prometheus", f"--config.file={self.directory / 'prometheus.yml'}", f"--storage.tsdb.path={self.directory / 'data'}",
-             f"--web.listen-address=127.0.0.1:{self.port}", "--enable-feature=exemplar-storage"],
+             f"--web.listen-address=127.0.0.1:{self.port}", "--enable-feature=exemplar-storage", "--storage.tsdb.retention.time=100y"],
             stdout=subprocess.DEVNULL, stderr=open(self.directory / "log", "wb"), env=no_proxy_environment())
         return self
 
@@ -200,6 +214,13 @@ class Prometheus:
                 return json.load(answer)["data"]["result"]
         except (urllib.error.URLError, ConnectionError):
             return []
+
+    def api(self, path, **arguments):
+        """The answer of /api/v1/`path`, an error's too."""
+        return api(self.port, path, arguments)
+
+    def wait_ready(self):
+        wait_for(lambda: self.query("vector(1)"), 30, "start of Prometheus")
 
     def value(self, expression):
         """The one number that an expression gives, or None."""
