@@ -39,6 +39,12 @@ void generate_configuration(struct oxp_buf *out) {
              "One that is not set is an error.\n"
              "- **Durations** are Prometheus': `500ms`, `15s`, `1h30m`, `1d`; units y, w, d, h, m, s, ms, each once, "
              "in that order.\n"
+             "- **Sizes** are powers of two: `64MiB`, or `64MB` as Prometheus says it; units TiB, GiB, MiB, KiB, or "
+             "none for "
+             "bytes.\n"
+             "- **Label mappings** (`external_labels: {replica: \"${HOSTNAME}\"}`) are text as a flag or a variable: "
+             "`replica=a,zone=b`, with `\\`\n"
+             "  before a comma or a backslash of a value.\n"
              "- **Booleans** are `true` and `false`; yes, no, on and off are not.\n"
              "- **The file** is one YAML document in UTF-8 of at most 1 MiB, without anchors, aliases and tags; a key "
              "may stand once.\n"
@@ -64,6 +70,7 @@ static const struct page {
     {"metrics", generate_metrics},
     {"events", generate_events},
     {"errors", generate_errors},
+    {"promql", generate_promql},
     {"man", generate_man},
 };
 
@@ -80,6 +87,6 @@ int main(int argc, char **argv) {
         oxp_buf_fini(&out);
         return good ? 0 : 1;
     }
-    fprintf(stderr, "usage: oxpecker-docs configuration|metrics|events|errors|man\n");
+    fprintf(stderr, "usage: oxpecker-docs configuration|metrics|events|errors|promql|man\n");
     return 1;
 }

@@ -9,6 +9,7 @@ void generate_configuration(struct oxp_buf *out); /* docs/configuration.md */
 void generate_metrics(struct oxp_buf *out);       /* docs/metrics.md */
 void generate_events(struct oxp_buf *out);        /* docs/events.md */
 void generate_errors(struct oxp_buf *out);        /* docs/errors.md */
+void generate_promql(struct oxp_buf *out);        /* docs/promql.md */
 void generate_man(struct oxp_buf *out);           /* docs/oxpecker.1 */
 
 /* `text` in a cell of a Markdown table: a bar would end the cell, an angle bracket would begin markup. */
