@@ -9,12 +9,8 @@
 #include "lib/base/utf8.h"
 
 #include <math.h>
-#include <stdlib.h>
 
-enum {
-    FIRST_SLOTS = 64,
-    FIXED_MAX = 400, /* bytes of a double without an exponent: sign, point, up to 308 zeros and 17 digits */
-};
+enum { FIRST_SLOTS = 64 };
 
 static bool has_name(const struct oxp_label_choice *choice, struct oxp_view name) {
     for (size_t i = 0; i < choice->count; i++) {
@@ -27,7 +23,7 @@ static bool has_name(const struct oxp_label_choice *choice, struct oxp_view name
 
 /* The choice with or without one name more. */
 static bool change_choice(struct oxp_arena *arena, struct oxp_label_choice *choice, struct oxp_view name, bool with) {
-    const struct oxp_symbol **names = oxp_arena_take(arena, (choice->count + 1) * sizeof *names);
+    const struct oxp_symbol **names = oxp_arena_take(arena, (choice->count + 1) * sizeof(void *));
     const struct oxp_symbol *added = oxp_symbol_new(arena, name);
     if (names == NULL || added == NULL) {
         return false;
@@ -72,34 +68,6 @@ enum oxp_status oxp_aggregate_value_choice(const struct oxp_aggregation *aggrega
                : oxp_query_memory(query);
 }
 
-/* ---- Text of a value: Go's strconv.FormatFloat(value, 'f', -1, 64), the shortest digits without an exponent ---- */
-
-static struct oxp_view fixed_text(char out[FIXED_MAX], double value) {
-    char text[OXP_NUMBER_MAX + 1], digits[OXP_NUMBER_MAX];
-    size_t len = oxp_number_from_double(text, value), count = 0, at = 0;
-    text[len] = '\0';
-    const char *exponent_text = strchr(text, 'e');
-    if (exponent_text == NULL) {
-        memcpy(out, text, len);
-        return oxp_view_of(out, len);
-    }
-    for (const char *c = text; c < exponent_text; c++) {
-        if (*c == '-') {
-            out[at++] = '-';
-        } else if (*c != '.') {
-            digits[count++] = *c;
-        }
-    }
-    long exponent = strtol(exponent_text + 1, NULL, 10); /* of the first digit */
-    for (long place = exponent < 0 ? 0 : exponent, next = 0; place >= 0 || next < (long)count; place--) {
-        if (place == -1) {
-            out[at++] = '.';
-        }
-        out[at++] = place > exponent || next >= (long)count ? '0' : digits[next++];
-    }
-    return oxp_view_of(out, at);
-}
-
 /* ---- Columns ---- */
 
 struct tally {
@@ -114,6 +82,7 @@ struct tallies {
     uint32_t *slots;       /* their numbers plus one */
     size_t slot_count;
     const struct oxp_symbol *name; /* NULL: `without` takes the label away */
+    enum oxp_status status;        /* the first failure */
 };
 
 static size_t slot_of(const struct tallies *tallies, struct tally tally) {
@@ -151,8 +120,8 @@ static const struct oxp_labels *value_labels(const struct tallies *tallies, uint
     if (base == NULL || tallies->name == NULL) {
         return base;
     }
-    char text[FIXED_MAX];
-    const struct oxp_symbol *symbol = oxp_symbol_new(arena, fixed_text(text, value));
+    char text[OXP_NUMBER_POSITIONAL_MAX];
+    const struct oxp_symbol *symbol = oxp_symbol_new(arena, oxp_view_of(text, oxp_number_positional(text, value)));
     if (symbol == NULL) {
         return NULL;
     }
@@ -162,53 +131,59 @@ static const struct oxp_labels *value_labels(const struct tallies *tallies, uint
     return oxp_labels_finish(&builder);
 }
 
-/* The column that counts this value in this group; a new one is one series more in memory. */
-static enum oxp_status column_of(struct tallies *tallies, uint32_t group, double value, double **counts_out) {
+/* A new column at a free slot; NULL on failure. */
+static double *add_column(struct tallies *tallies, struct tally tally, double value, size_t slot) {
     struct oxp_aggregation *aggregation = tallies->aggregation;
+    struct oxp_query_state *query = aggregation->eval->query;
+    tallies->status = oxp_query_check(query, aggregation->steps); /* it is one series more in memory */
+    if (tallies->status != OXP_OK) {
+        return NULL;
+    }
+    const struct oxp_labels *labels = value_labels(tallies, tally.group, value);
+    size_t number = tallies->out->count;
+    const struct oxp_column *column =
+        labels == NULL ? NULL : oxp_vector_add(aggregation->arena, tallies->out, labels, NULL, aggregation->steps);
+    if (column == NULL || number >= UINT32_MAX - 1) {
+        tallies->status = oxp_query_memory(query);
+        return NULL;
+    }
+    tallies->tallies[number] = tally;
+    tallies->slots[slot] = (uint32_t)number + 1;
+    return column->value;
+}
+
+/* The column that counts this value in this group; NULL on failure. */
+static double *column_of(struct tallies *tallies, uint32_t group, double value) {
     struct tally tally = {.group = group};
     if (tallies->name != NULL) {
         value = isnan(value) ? (double)NAN : value;
         memcpy(&tally.bits, &value, sizeof value);
     }
     if (tallies->out->count == tallies->slot_count / 2 && !grow(tallies)) {
-        return oxp_query_memory(aggregation->eval->query);
+        tallies->status = oxp_query_memory(tallies->aggregation->eval->query);
+        return NULL;
     }
     size_t slot = slot_of(tallies, tally);
-    if (tallies->slots[slot] == 0) {
-        enum oxp_status status = oxp_query_check(aggregation->eval->query, aggregation->steps);
-        if (status != OXP_OK) {
-            return status;
-        }
-        const struct oxp_labels *labels = value_labels(tallies, group, value);
-        size_t number = tallies->out->count;
-        if (labels == NULL || number >= UINT32_MAX - 1 ||
-            oxp_vector_add(aggregation->arena, tallies->out, labels, NULL, aggregation->steps) == NULL) {
-            return oxp_query_memory(aggregation->eval->query);
-        }
-        tallies->tallies[number] = tally;
-        tallies->slots[slot] = (uint32_t)number + 1;
-    }
-    *counts_out = tallies->out->columns[tallies->slots[slot] - 1].value;
-    return OXP_OK;
+    return tallies->slots[slot] == 0 ? add_column(tallies, tally, value, slot)
+                                     : tallies->out->columns[tallies->slots[slot] - 1].value;
 }
 
-static enum oxp_status count_group(struct tallies *tallies, uint32_t group) {
+static bool count_group(struct tallies *tallies, uint32_t group) {
     const struct oxp_aggregation *aggregation = tallies->aggregation;
     for (uint32_t i = aggregation->members.start[group]; i < aggregation->members.start[group + 1]; i++) {
         const double *values = oxp_aggregation_member(aggregation, i);
         for (size_t step = 0; step < aggregation->steps; step++) {
-            double *counts = NULL;
             if (oxp_is_absent(values[step])) {
                 continue;
             }
-            enum oxp_status status = column_of(tallies, group, values[step], &counts);
-            if (status != OXP_OK) {
-                return status;
+            double *counts = column_of(tallies, group, values[step]);
+            if (counts == NULL) {
+                return false;
             }
             counts[step] = oxp_is_absent(counts[step]) ? 1 : counts[step] + 1;
         }
     }
-    return OXP_OK;
+    return true;
 }
 
 enum oxp_status oxp_aggregate_count_values(struct oxp_aggregation *aggregation, struct oxp_vector *out) {
@@ -222,9 +197,13 @@ enum oxp_status oxp_aggregate_count_values(struct oxp_aggregation *aggregation, 
             return oxp_query_memory(aggregation->eval->query);
         }
     }
-    enum oxp_status status = OXP_OK;
-    for (uint32_t group = 0; status == OXP_OK && group < aggregation->grouping.count; group++) {
-        status = count_group(&tallies, group);
+    if (!grow(&tallies)) {
+        return oxp_query_memory(aggregation->eval->query);
     }
-    return status;
+    for (uint32_t group = 0; group < aggregation->grouping.count; group++) {
+        if (!count_group(&tallies, group)) {
+            return tallies.status;
+        }
+    }
+    return OXP_OK;
 }

@@ -1,6 +1,7 @@
 #include "alerts/promql/engine.h"
 
 #include "alerts/promql/selector.h"
+#include "lib/regex/regex.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -71,6 +72,13 @@ void oxp_promql_engine_configure(struct oxp_promql_engine *engine, const struct 
     pthread_mutex_unlock(&engine->lock);
 }
 
+int64_t oxp_promql_engine_timeout_ms(struct oxp_promql_engine *engine) {
+    pthread_mutex_lock(&engine->lock);
+    int64_t timeout_ms = engine->options.timeout_ms;
+    pthread_mutex_unlock(&engine->lock);
+    return timeout_ms;
+}
+
 void oxp_promql_engine_stats(const struct oxp_promql_engine *engine, struct oxp_promql_engine_stats *stats_out) {
     *stats_out = (struct oxp_promql_engine_stats){
         .queries = atomic_load_explicit(&engine->queries, memory_order_relaxed),
@@ -134,6 +142,7 @@ static void init_query(struct oxp_query_state *query, const struct oxp_promql_op
         timeout_ns = INT64_MAX;
     }
     oxp_arena_init(&query->arena, options->memory_max);
+    query->expr = request->expr;
     query->text = request->expr->text;
     query->start_ms = oxp_promql_time(request->start_ms);
     query->end_ms = oxp_promql_time(request->step_ms == 0 ? request->start_ms : request->end_ms);
@@ -141,6 +150,7 @@ static void init_query(struct oxp_query_state *query, const struct oxp_promql_op
     query->default_step_ms = options->default_step_ms;
     query->clock = options->clock;
     query->deadline = (struct oxp_mono){timeout_ns};
+    query->memory_max = options->memory_max;
     query->samples_max = options->samples_max;
     query->cancelled = request->cancelled;
 }
@@ -240,6 +250,13 @@ static enum oxp_status answer_vector(struct answer *answer, struct oxp_eval *eva
     return OXP_OK;
 }
 
+/* While series are selected. */
+static bool must_end(void *ctx) {
+    struct oxp_query_state *query = ctx;
+    query->patience = 0;
+    return oxp_query_patterns(query) != OXP_OK || oxp_query_check(query, 0) != OXP_OK;
+}
+
 static enum oxp_status evaluate(struct answer *answer, const struct oxp_promql_request *request, size_t points_max) {
     struct oxp_query_state *query = &answer->query;
     const struct oxp_promql_node *root = request->expr->root;
@@ -287,6 +304,12 @@ static enum oxp_status run(struct oxp_promql_engine *engine, const struct oxp_pr
                    ? oxp_query_memory(query)
                    : oxp_query_fail(query, OXP_ERR_IN_USE, "too many answers are still held, try again later");
     }
+    query->reader.give_up = must_end;
+    query->reader.give_up_ctx = query;
+    for (size_t i = 0; i < request->expr->regex_count; i++) {
+        oxp_regex_retry(request->expr->regexes[i]);
+    }
+    query->limited = oxp_promql_limited(request->expr);
     status = evaluate(answer, request, options->points_max);
     count(&engine->samples, query->samples);
     answer->answer.annotations = query->annotations;

@@ -33,6 +33,9 @@ void oxp_promql_engine_free(struct oxp_promql_engine *engine);
 /* Changes the limits of queries that begin later. Any thread. */
 void oxp_promql_engine_configure(struct oxp_promql_engine *engine, const struct oxp_promql_options *options);
 
+/* How long a query may take at most. Any thread. */
+int64_t oxp_promql_engine_timeout_ms(struct oxp_promql_engine *engine);
+
 struct oxp_promql_engine_stats {
     uint64_t queries, failures, timeouts, refused; /* refused: too many at a time */
     uint64_t samples;                              /* touched by all */

@@ -107,5 +107,6 @@ enum oxp_status oxp_eval_node(struct oxp_eval *eval, const struct oxp_promql_nod
     if (node->step_invariant && eval->steps > 1 && node->kind != OXP_NODE_NUMBER) {
         return spread(eval, node, out);
     }
-    return evaluators[node->kind](eval, node, out);
+    status = evaluators[node->kind](eval, node, out);
+    return status == OXP_OK ? oxp_query_work(eval->query, (uint64_t)out->count * eval->steps) : status;
 }

@@ -12,6 +12,8 @@ struct oxp_query_state {
     struct oxp_arena arena;
     struct oxp_tsdb_reader reader;
     struct oxp_points points; /* reused from series to series */
+    const struct oxp_promql_expr *expr;
+    uint64_t limited;         /* oxp_promql_limited of it at the beginning */
     struct oxp_view text;     /* of the expression, for places */
     int64_t start_ms, end_ms; /* of the whole query: what @ start() and @ end() mean */
     int64_t lookback_ms;
@@ -19,12 +21,16 @@ struct oxp_query_state {
     /* limits */
     const struct oxp_clock *clock;
     struct oxp_mono deadline;
+    size_t memory_max;             /* bytes: the arena and the points together; 0 = no limit */
+    size_t points_size;            /* of the points, taken off the arena's cap */
     uint64_t samples, samples_max; /* touched so far; most */
-    unsigned ticks;                /* counts calls of oxp_query_check, which looks at the clock now and then */
+    uint64_t patience;             /* work that may be done before the clock is looked at */
     const _Atomic bool *cancelled; /* may be NULL */
     /* results */
     struct oxp_annotation *annotations;
     size_t annotation_count;
+    unsigned line, column; /* of the byte `placed`, that of the node that had something to say last; 0: none yet */
+    uint32_t placed;
     struct oxp_error error; /* the reason of a failure, in Prometheus' words */
 };
 
@@ -43,6 +49,15 @@ static inline int64_t oxp_eval_time(const struct oxp_eval *eval, size_t step) {
 /* Accounts `samples` more and looks whether the query must end: OXP_OK, OXP_ERR_LIMIT, OXP_ERR_TIMEOUT, OXP_ERR_CLOSED
  * (cancelled), with the reason in query->error. Call it for every series at least. */
 enum oxp_status oxp_query_check(struct oxp_query_state *query, uint64_t samples);
+/* The same for work that touches no samples: `values` were calculated, or are about to be. The clock is looked at once
+ * in about a million values and in 16 calls of either. */
+enum oxp_status oxp_query_work(struct oxp_query_state *query, uint64_t values);
+/* OXP_ERR_LIMIT when a match of one of the expression's patterns came to no end since the query began: series may have
+ * been left out. */
+enum oxp_status oxp_query_patterns(struct oxp_query_state *query);
+/* Makes room for `count` points and takes them off the query's memory: they are not in the arena. OXP_ERR_LIMIT,
+ * OXP_ERR_NOMEM as the query's. */
+enum oxp_status oxp_query_points(struct oxp_query_state *query, size_t count);
 /* Fails the query with a sentence (Prometheus' where it has one); gives `status` back. The first sentence stays. */
 enum oxp_status oxp_query_fail(struct oxp_query_state *query, enum oxp_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

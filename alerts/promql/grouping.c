@@ -127,15 +127,12 @@ static bool grow(struct oxp_grouping *grouping) {
 uint32_t oxp_grouping_add(struct oxp_grouping *grouping, const struct oxp_labels *labels) {
     uint64_t places = chosen_places(grouping, labels);
     uint32_t hash = hash_of(labels, places);
-    uint32_t *slot = grouping->slot_count == 0 ? NULL : slot_of(grouping, labels, places, hash);
-    if (slot != NULL && *slot != 0) {
-        return *slot - 1;
+    if (grouping->count == grouping->slot_count / 2 && !grow(grouping)) {
+        return OXP_NO_GROUP;
     }
-    if (grouping->count == grouping->slot_count / 2) {
-        if (!grow(grouping)) {
-            return OXP_NO_GROUP;
-        }
-        slot = slot_of(grouping, labels, places, hash);
+    uint32_t *slot = slot_of(grouping, labels, places, hash);
+    if (*slot != 0) {
+        return *slot - 1;
     }
     grouping->groups[grouping->count] = (struct oxp_group){.hash = hash, .chosen = places, .first = labels};
     *slot = ++grouping->count;

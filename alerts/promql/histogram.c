@@ -85,19 +85,16 @@ static struct histogram *histogram_of(struct oxp_arena *arena, struct histograms
     return histogram->labels == NULL ? NULL : histogram;
 }
 
-static enum oxp_status prepare(struct oxp_call *call, size_t columns, struct histograms *all) {
-    struct oxp_query_state *query = call->eval->query;
-    if (columns >= UINT32_MAX / 4) {
-        return oxp_query_fail(query, OXP_ERR_LIMIT, "too many series in a histogram function");
-    }
+/* Room for as many histograms as there are columns. False without memory. */
+static bool prepare(struct oxp_arena *arena, size_t columns, struct histograms *all) {
     *all = (struct histograms){.slots = 16};
     while (all->slots < columns * 2) {
         all->slots *= 2;
     }
-    all->list = oxp_arena_zero(&query->arena, columns, sizeof *all->list);
-    all->series = oxp_arena_zero(&query->arena, columns, sizeof *all->series);
-    all->table = oxp_arena_zero(&query->arena, all->slots, sizeof *all->table);
-    return all->list == NULL || all->series == NULL || all->table == NULL ? oxp_query_memory(query) : OXP_OK;
+    all->list = oxp_arena_zero(arena, columns, sizeof *all->list);
+    all->series = oxp_arena_zero(arena, columns, sizeof *all->series);
+    all->table = oxp_arena_zero(arena, all->slots, sizeof *all->table);
+    return all->list != NULL && all->series != NULL && all->table != NULL;
 }
 
 /* Finds the histograms of argument number `arg`. */
@@ -105,9 +102,11 @@ static enum oxp_status gather(struct oxp_call *call, size_t arg, struct histogra
     struct oxp_query_state *query = call->eval->query;
     const struct oxp_vector *vector = &call->args[arg];
     const struct oxp_symbol *le = oxp_symbol_new(&query->arena, OXP_VIEW("le"));
-    enum oxp_status status = prepare(call, vector->count, all);
-    if (status != OXP_OK || le == NULL) {
-        return status != OXP_OK ? status : oxp_query_memory(query);
+    if (vector->count >= UINT32_MAX / 4) {
+        return oxp_query_fail(query, OXP_ERR_LIMIT, "too many series in a histogram function");
+    }
+    if (le == NULL || !prepare(&query->arena, vector->count, all)) {
+        return oxp_query_memory(query);
     }
     const struct oxp_label_choice choice = {.names = &le, .count = 1, .without = true};
     for (size_t i = 0; i < vector->count; i++) {
@@ -188,7 +187,7 @@ static enum oxp_status estimate_all(struct oxp_call *call, struct estimate *esti
     struct oxp_query_state *query = call->eval->query;
     *out = (struct oxp_vector){.count = 0};
     struct oxp_bucket *buckets = oxp_arena_zero(&query->arena, all->largest, sizeof *buckets);
-    struct series **series = oxp_arena_zero(&query->arena, all->largest, sizeof *series);
+    struct series **series = oxp_arena_zero(&query->arena, all->largest, sizeof(struct series *));
     if (buckets == NULL || series == NULL) {
         return oxp_query_memory(query);
     }
@@ -197,7 +196,7 @@ static enum oxp_status estimate_all(struct oxp_call *call, struct estimate *esti
         for (uint32_t at = all->list[i].series; at != 0; at = all->series[at - 1].next) {
             series[count++] = &all->series[at - 1];
         }
-        qsort(series, count, sizeof *series, compare_series);
+        qsort(series, count, sizeof(struct series *), compare_series);
         struct oxp_column *column = oxp_vector_add(&query->arena, out, all->list[i].labels, NULL, call->eval->steps);
         if (column == NULL) {
             return oxp_query_memory(query);
@@ -236,13 +235,26 @@ static void tell_repair(struct oxp_call *call, const struct oxp_promql_node *nod
                        (int)first_len, first, (int)last_len, last, (int)most_len, most, estimate->repaired, from, to);
 }
 
+/* Each phi is looked at once while it stays the same. */
+static enum oxp_status check_phi(struct oxp_call *call, const double *phi) {
+    for (size_t step = 0; step < call->eval->steps; step++) {
+        if (step != 0 && (phi[step] == phi[step - 1] || (isnan(phi[step]) && isnan(phi[step - 1])))) {
+            continue;
+        }
+        oxp_promql_check_quantile(call->eval->query, call->node->call.args[0], phi[step]);
+        enum oxp_status status = oxp_query_work(call->eval->query, 1);
+        if (status != OXP_OK) {
+            return status;
+        }
+    }
+    return OXP_OK;
+}
+
 enum oxp_status oxp_call_histogram_quantile(struct oxp_call *call, struct oxp_vector *out) {
     struct estimate estimate = {.phi = call->args[0].columns[0].value};
-    struct histograms all;
-    for (size_t step = 0; step < call->eval->steps; step++) {
-        oxp_promql_check_quantile(call->eval->query, call->node->call.args[0], estimate.phi[step]);
-    }
-    enum oxp_status status = gather(call, 1, &all);
+    struct histograms all = {0};
+    enum oxp_status status = check_phi(call, estimate.phi);
+    status = status == OXP_OK ? gather(call, 1, &all) : status;
     if (status == OXP_OK) {
         status = estimate_all(call, &estimate, &all, out);
     }
@@ -256,7 +268,7 @@ enum oxp_status oxp_call_histogram_quantile(struct oxp_call *call, struct oxp_ve
 enum oxp_status oxp_call_histogram_fraction(struct oxp_call *call, struct oxp_vector *out) {
     struct estimate estimate = {
         .fraction = true, .lower = call->args[0].columns[0].value, .upper = call->args[1].columns[0].value};
-    struct histograms all;
+    struct histograms all = {0};
     enum oxp_status status = gather(call, 2, &all);
     if (status == OXP_OK) {
         status = estimate_all(call, &estimate, &all, out);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "alerts/promql/calls.h"
+#include "alerts/promql/parse.h"
 #include "lib/base/utf8.h"
 #include "lib/regex/regex.h"
 
@@ -69,16 +70,25 @@ static struct oxp_view label_of(const struct oxp_labels *labels, struct oxp_view
     return value == NULL ? (struct oxp_view){NULL, 0} : oxp_symbol_view(value);
 }
 
+/* Every label value this long would not fit many times into a query's memory. */
+#define VALUE_MAX (1u << 20)
+
 /* The column's set with one label changed. */
 static enum oxp_status relabel(struct oxp_call *call, struct oxp_column *column, struct oxp_view name,
                                const struct oxp_buf *value) {
     struct oxp_query_state *query = call->eval->query;
+    if (oxp_buf_status(value) == OXP_ERR_LIMIT) {
+        return oxp_query_fail(query, OXP_ERR_LIMIT, "a label value would be longer than %u bytes", VALUE_MAX);
+    }
     if (oxp_buf_status(value) != OXP_OK) {
         return oxp_query_fail(query, oxp_buf_status(value), "%s", oxp_status_text(oxp_buf_status(value)));
     }
     struct oxp_labels_builder builder;
     oxp_labels_build(&builder, &query->arena, column->labels);
     oxp_labels_set_text(&builder, name, oxp_buf_view(value));
+    if (builder.overflow) {
+        return oxp_query_fail(query, OXP_ERR_LIMIT, "a series would have more than %d labels", OXP_LABELS_LIMIT);
+    }
     column->labels = oxp_labels_finish(&builder);
     return column->labels == NULL ? oxp_query_memory(query) : oxp_query_check(query, 0);
 }
@@ -86,24 +96,24 @@ static enum oxp_status relabel(struct oxp_call *call, struct oxp_column *column,
 static enum oxp_status replace_all(struct oxp_call *call, const struct oxp_regex *regex, struct oxp_buf *value,
                                    struct oxp_vector *vector) {
     const struct oxp_view name = call->texts[1], replacement = call->texts[2], source = call->texts[3];
+    struct oxp_query_state *query = call->eval->query;
     for (size_t i = 0; i < vector->count; i++) {
         oxp_buf_clear(value);
         enum oxp_status status =
             oxp_regex_expand(regex, label_of(vector->columns[i].labels, source), replacement, value);
-        if (status == OXP_END) {
-            continue;
+        if (status == OXP_ERR_NOMEM) {
+            return oxp_query_fail(query, status, "%s", oxp_status_text(status));
         }
-        status = status == OXP_OK ? relabel(call, &vector->columns[i], name, value)
-                                  : oxp_query_fail(call->eval->query, status, "%s", oxp_status_text(status));
+        if (oxp_regex_limited(regex) != 0) {
+            return oxp_query_fail(query, OXP_ERR_LIMIT, OXP_PROMQL_PATTERN_LIMIT);
+        }
+        status = status == OXP_OK ? relabel(call, &vector->columns[i], name, value) : oxp_query_check(query, 0);
         if (status != OXP_OK) {
             return status;
         }
     }
     return OXP_OK;
 }
-
-/* Every label value this long would not fit many times into a query's memory. */
-#define VALUE_MAX (1u << 20)
 
 enum oxp_status oxp_call_label_replace(struct oxp_call *call, struct oxp_vector *out) {
     struct oxp_regex *regex = NULL;

@@ -33,41 +33,57 @@ struct match {
 
 /* ---- Groups ---- */
 
-static bool number_columns(struct match *match, struct side *side, bool add) {
-    side->group_of = oxp_arena_take(match->arena, side->vector->count * sizeof *side->group_of);
-    if (side->group_of == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < side->vector->count; i++) {
-        const struct oxp_labels *labels = side->vector->columns[i].labels;
-        side->group_of[i] = add ? oxp_grouping_add(&match->groups, labels) : oxp_grouping_find(&match->groups, labels);
-        if (add && side->group_of[i] == OXP_NO_GROUP) {
+/* Sets what is known at once. False without memory. */
+static bool begin_match(struct match *match, struct oxp_eval *eval, const struct oxp_promql_node *node) {
+    match->eval = eval;
+    match->node = node;
+    match->arena = &eval->query->arena;
+    match->steps = eval->steps;
+    match->drop_name = oxp_binary_drops_name(node);
+    for (int i = 0; i < 2; i++) {
+        struct side *side = i == 0 ? &match->one : &match->many;
+        side->group_of = oxp_arena_take(match->arena, side->vector->count * sizeof *side->group_of);
+        if (side->group_of == NULL) {
             return false;
         }
     }
     return true;
 }
 
+static enum oxp_status number_columns(struct match *match, struct side *side, bool add) {
+    struct oxp_query_state *query = match->eval->query;
+    for (size_t i = 0; i < side->vector->count; i++) {
+        const struct oxp_labels *labels = side->vector->columns[i].labels;
+        side->group_of[i] = add ? oxp_grouping_add(&match->groups, labels) : oxp_grouping_find(&match->groups, labels);
+        if (add && side->group_of[i] == OXP_NO_GROUP) {
+            return oxp_query_memory(query);
+        }
+        enum oxp_status status = oxp_query_check(query, 0);
+        if (status != OXP_OK) {
+            return status;
+        }
+    }
+    return OXP_OK;
+}
+
+static enum oxp_status make_groups(struct match *match) {
+    struct oxp_query_state *query = match->eval->query;
+    if (match->one.vector->count >= OXP_NO_GROUP || match->many.vector->count >= OXP_NO_GROUP) {
+        return oxp_query_fail(query, OXP_ERR_LIMIT, "too many series for a binary operator");
+    }
+    oxp_grouping_init(&match->groups, match->arena, &match->node->binary.matching);
+    enum oxp_status status = number_columns(match, &match->one, true);
+    return status == OXP_OK ? number_columns(match, &match->many, false) : status;
+}
+
 static bool list_members(struct match *match, struct side *side) {
     return oxp_members_list(match->arena, side->group_of, side->vector->count, match->groups.count, &side->members);
 }
 
-static enum oxp_status match_groups(struct match *match, struct oxp_eval *eval, const struct oxp_promql_node *node) {
-    match->eval = eval;
-    match->node = node;
-    match->arena = &eval->query->arena;
-    match->steps = eval->steps;
-    match->drop_name = oxp_binary_drops_name(node);
-    if (match->one.vector->count >= OXP_NO_GROUP || match->many.vector->count >= OXP_NO_GROUP) {
-        return oxp_query_fail(eval->query, OXP_ERR_LIMIT, "too many series for a binary operator");
-    }
-    oxp_grouping_init(&match->groups, match->arena, &node->binary.matching);
-    if (!number_columns(match, &match->one, true) || !number_columns(match, &match->many, false) ||
-        !list_members(match, &match->one) || !list_members(match, &match->many)) {
-        return oxp_query_memory(eval->query);
-    }
+/* Who is in each group. False without memory. */
+static bool list_groups(struct match *match) {
     match->joined = oxp_arena_zero(match->arena, match->groups.count, sizeof *match->joined);
-    return match->joined == NULL ? oxp_query_memory(eval->query) : OXP_OK;
+    return match->joined != NULL && list_members(match, &match->one) && list_members(match, &match->many);
 }
 
 /* The values of a group's "one" side: at each step the first series that has one. NULL without memory. */
@@ -325,7 +341,7 @@ static bool find_equals(struct match *match, struct pair *pairs, size_t count, s
     while (slots < count * 2) {
         slots *= 2;
     }
-    struct pair **table = oxp_arena_zero(match->arena, slots, sizeof *table);
+    struct pair **table = oxp_arena_zero(match->arena, slots, sizeof(struct pair *));
     *step_out = SIZE_MAX;
     for (size_t i = 0; table != NULL && i < count; i++) {
         if (oxp_members_count(&match->many.members, pairs[i].group) < 2) {
@@ -398,7 +414,13 @@ enum oxp_status oxp_match_arithmetic(struct oxp_eval *eval, const struct oxp_pro
     if (left->count == 0 || right->count == 0) {
         return OXP_OK;
     }
-    enum oxp_status status = match_groups(&match, eval, node);
+    if (!begin_match(&match, eval, node)) {
+        return oxp_query_memory(eval->query);
+    }
+    enum oxp_status status = make_groups(&match);
+    if (status == OXP_OK && !list_groups(&match)) {
+        return oxp_query_memory(eval->query);
+    }
     status = status == OXP_OK ? make_pairs(&match, &pairs, &count) : status;
     status = status == OXP_OK ? check_pairs(&match, pairs, count) : status;
     if (status != OXP_OK) {
@@ -435,7 +457,13 @@ enum oxp_status oxp_match_set(struct oxp_eval *eval, const struct oxp_promql_nod
     /* `a or b` is a, and what `b unless a` is. */
     struct match match = {.many.vector = is_or ? right : left, .one.vector = is_or ? left : right};
     struct oxp_vector *sifted = match.many.vector;
-    enum oxp_status status = match_groups(&match, eval, node);
+    if (!begin_match(&match, eval, node)) {
+        return oxp_query_memory(eval->query);
+    }
+    enum oxp_status status = make_groups(&match);
+    if (status == OXP_OK && !list_groups(&match)) {
+        return oxp_query_memory(eval->query);
+    }
     for (size_t i = 0; status == OXP_OK && i < sifted->count; i++) {
         uint32_t group = match.many.group_of[i];
         const double *partner = group == OXP_NO_GROUP ? NULL : one_values(&match, group);

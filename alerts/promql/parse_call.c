@@ -36,6 +36,9 @@ static bool parse_name(struct oxp_parser *parser, struct oxp_names *names) {
     if (text.len == 0 || !oxp_utf8_is_valid(text)) {
         return oxp_parser_fail(parser, token.start, "invalid label name for grouping: %s", OXP_QUOTED(text)) != NULL;
     }
+    if (names->count == OXP_PROMQL_NAMES_MAX) {
+        return oxp_parser_limit(parser, token.start, "more than %d labels in one list", OXP_PROMQL_NAMES_MAX) != NULL;
+    }
     return add_name(parser, names, oxp_symbol_new(parser->arena, text));
 }
 

@@ -63,7 +63,10 @@ static bool compile(struct oxp_parser *parser, struct oxp_matcher *matcher, uint
         return oxp_parser_refuse(parser, at, "error parsing regexp: %s", reason.text) != NULL;
     }
     expr->regexes[expr->regex_count++] = matcher->regex;
-    return true;
+    expr->regex_bytes += oxp_regex_bytes(matcher->regex);
+    return expr->regex_bytes <= OXP_PROMQL_PATTERNS_MAX ||
+           oxp_parser_limit(parser, at, "the regular expressions take more than %zu MiB",
+                            OXP_PROMQL_PATTERNS_MAX >> 20) != NULL;
 }
 
 static bool match_op(enum oxp_token_kind kind, enum oxp_match_op *op_out) {
@@ -96,6 +99,10 @@ static bool parse_matcher(struct oxp_parser *parser, struct matchers *matchers) 
     enum oxp_match_op op = OXP_MATCH_EQUAL;
     if (kind != OXP_TOKEN_IDENTIFIER && kind != OXP_TOKEN_STRING) {
         return oxp_parser_unexpected(parser, context, "identifier or \"}\"") != NULL;
+    }
+    if (matchers->count == OXP_PROMQL_MATCHERS_MAX) {
+        return oxp_parser_limit(parser, parser->token.start, "more than %d matchers in one selector",
+                                OXP_PROMQL_MATCHERS_MAX) != NULL;
     }
     struct oxp_token label = oxp_parser_take(parser);
     const struct oxp_symbol *name = kind == OXP_TOKEN_STRING

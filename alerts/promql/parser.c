@@ -65,6 +65,11 @@ void *oxp_parser_refuse(struct oxp_parser *parser, size_t at, const char *format
     return NULL;
 }
 
+void *oxp_parser_limit(struct oxp_parser *parser, size_t at, const char *format, ...) {
+    FAIL_WITH(OXP_ERR_LIMIT);
+    return NULL;
+}
+
 void *oxp_parser_unexpected(struct oxp_parser *parser, const char *context, const char *expected) {
     if (oxp_parser_peek(parser) == OXP_TOKEN_FAILED) {
         return NULL; /* the lexer has said why */
@@ -103,11 +108,7 @@ struct oxp_promql_node *oxp_parser_node(struct oxp_parser *parser, enum oxp_prom
 }
 
 static bool too_deep(struct oxp_parser *parser, size_t at) {
-    if (parser->status == OXP_OK) {
-        parser->status = oxp_source_fail(&parser->lexer.source, OXP_ERR_LIMIT, at,
-                                         "expression is nested more than %d levels deep", OXP_PROMQL_DEPTH);
-    }
-    return false;
+    return oxp_parser_limit(parser, at, "expression is nested more than %d levels deep", OXP_PROMQL_DEPTH) != NULL;
 }
 
 bool oxp_parser_adopt(struct oxp_parser *parser, struct oxp_promql_node *node, const struct oxp_promql_node *child) {
@@ -430,6 +431,14 @@ enum oxp_status oxp_promql_parse(struct oxp_view text, struct oxp_promql_expr **
 enum oxp_status oxp_promql_parse_selector(struct oxp_view text, struct oxp_promql_expr **expr_out,
                                           struct oxp_error *error) {
     return parse(text, true, expr_out, error);
+}
+
+uint64_t oxp_promql_limited(const struct oxp_promql_expr *expr) {
+    uint64_t limited = 0;
+    for (size_t i = 0; i < expr->regex_count; i++) {
+        limited += oxp_regex_limited(expr->regexes[i]);
+    }
+    return limited;
 }
 
 void oxp_promql_expr_free(struct oxp_promql_expr *expr) {

@@ -31,6 +31,9 @@ void *oxp_parser_fail(struct oxp_parser *parser, size_t at, const char *format, 
 /* The same for what is known and not supported. */
 void *oxp_parser_refuse(struct oxp_parser *parser, size_t at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same for what is more than there may be. */
+void *oxp_parser_limit(struct oxp_parser *parser, size_t at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Notes that the next token cannot stand where it does: `unexpected … in CONTEXT, expected EXPECTED`. Both may be NULL;
  * without a context an open aggregation is named. */
 void *oxp_parser_unexpected(struct oxp_parser *parser, const char *context, const char *expected);

@@ -8,50 +8,11 @@
 
 /* ---- Numbers ---- */
 
-/* The shortest digits that read back as the same double, never with an exponent (Go's FormatFloat(v, 'f', -1, 64)). */
-static void print_positional(struct oxp_buf *out, double value) {
-    char text[OXP_NUMBER_MAX];
-    size_t len = oxp_number_from_double(text, value), digits = 0, point = 0;
-    const char *at = text, *exponent = memchr(text, 'e', len);
-    if (exponent == NULL) {
-        oxp_buf_append(out, text, len);
-        return;
-    }
-    char all[OXP_NUMBER_MAX];
-    if (*at == '-') {
-        oxp_buf_append_char(out, *at++);
-    }
-    for (; at < exponent; at++) {
-        if (*at == '.') {
-            point = digits;
-        } else {
-            all[digits++] = *at;
-        }
-    }
-    point = point == 0 ? digits : point;
-    bool small = exponent[1] == '-';
-    size_t power = 0;
-    for (at = exponent + 2; at < text + len; at++) {
-        power = power * 10 + (size_t)(*at - '0');
-    }
-    if (small) { /* one digit stands before the point: 1.5e-06 */
-        oxp_buf_append_text(out, "0.");
-        for (size_t zeros = power - point; zeros > 0; zeros--) {
-            oxp_buf_append_char(out, '0');
-        }
-        oxp_buf_append(out, all, digits);
-        return;
-    }
-    oxp_buf_append(out, all, digits); /* 1.5e+21: more places than digits */
-    for (size_t places = point + power; places > digits; places--) {
-        oxp_buf_append_char(out, '0');
-    }
-}
-
 static void print_number(struct oxp_buf *out, const struct oxp_promql_node *node) {
     double value = node->number.value;
     if (!node->number.duration) {
-        print_positional(out, value);
+        char text[OXP_NUMBER_POSITIONAL_MAX];
+        oxp_buf_append(out, text, oxp_number_positional(text, value));
         return;
     }
     /* a literal is whole milliseconds and never out of range */

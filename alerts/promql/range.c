@@ -76,9 +76,13 @@ static void drop_stale(struct oxp_points *points) {
 
 static enum oxp_status pack_column(const struct source *source, const struct oxp_column *column) {
     struct oxp_points *points = &source->eval->query->points;
-    enum oxp_status status = OXP_OK;
+    size_t steps = source->inner_eval.steps, present = 0;
+    for (size_t i = 0; i < steps; i++) {
+        present += !oxp_is_absent(column->value[i]);
+    }
     points->count = 0;
-    for (size_t i = 0; status == OXP_OK && i < source->inner_eval.steps; i++) {
+    enum oxp_status status = oxp_query_points(source->eval->query, present);
+    for (size_t i = 0; status == OXP_OK && i < steps; i++) {
         if (!oxp_is_absent(column->value[i])) {
             status = oxp_points_add(points, oxp_eval_time(&source->inner_eval, i), column->value[i]);
         }
@@ -96,16 +100,15 @@ static enum oxp_status next_series(struct source *source, const struct oxp_label
     enum oxp_status status;
     if (source->found != NULL) {
         *labels_out = source->found[i].labels;
-        status = oxp_tsdb_samples(&query->reader, source->found[i].series, source->after_ms, source->until_ms,
-                                  &query->points);
+        status = oxp_selector_samples(query, &source->found[i], source->after_ms, source->until_ms);
     } else {
         *labels_out = source->inner.columns[i].labels;
         status = pack_column(source, &source->inner.columns[i]);
     }
+    status = status == OXP_OK ? oxp_query_check(query, query->points.count) : status;
     if (status != OXP_OK) {
-        return oxp_query_memory(query);
+        return status;
     }
-    status = oxp_query_check(query, query->points.count);
     drop_stale(&query->points);
     return status;
 }
@@ -185,7 +188,7 @@ static enum oxp_status slide(struct range_call *range_call, const struct source 
         }
         values[step] = there ? values[step] : oxp_absent();
         present += there;
-        work += window.count;
+        work += window.count + 1;
         if (work > WORK_PER_CHECK) {
             enum oxp_status status = oxp_query_check(eval->query, 0);
             if (status != OXP_OK) {
@@ -198,13 +201,9 @@ static enum oxp_status slide(struct range_call *range_call, const struct source 
     return OXP_OK;
 }
 
-static bool ends_with(struct oxp_view text, struct oxp_view end) {
-    return text.len >= end.len && memcmp(text.ptr + text.len - end.len, end.ptr, end.len) == 0;
-}
-
 static bool is_counter_name(struct oxp_view name) {
-    return ends_with(name, OXP_VIEW("_total")) || ends_with(name, OXP_VIEW("_sum")) ||
-           ends_with(name, OXP_VIEW("_count")) || ends_with(name, OXP_VIEW("_bucket"));
+    return oxp_view_ends(name, OXP_VIEW("_total")) || oxp_view_ends(name, OXP_VIEW("_sum")) ||
+           oxp_view_ends(name, OXP_VIEW("_count")) || oxp_view_ends(name, OXP_VIEW("_bucket"));
 }
 
 static void check_counter(struct range_call *range_call, const struct oxp_labels *labels) {

@@ -61,8 +61,8 @@ static bool extrapolated(const struct oxp_window *window, bool is_counter, bool 
     }
     double factor = (sampled + to_start + to_end) / sampled; /* times rise, so it is not 0 */
     if (is_rate) {
-        int64_t range_ms = window->end_ms - window->start_ms;
-        factor /= (double)(range_ms / 1000) + seconds(range_ms % 1000);
+        int64_t range_ms = window->end_ms - window->start_ms, whole = range_ms / 1000;
+        factor /= (double)whole + seconds(range_ms % 1000); /* as Go's Duration.Seconds() does it */
     }
     *value_out = increase * factor;
     return true;

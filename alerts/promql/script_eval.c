@@ -56,6 +56,7 @@ static const struct oxp_promql_node *child(const struct oxp_promql_node *node, s
 }
 
 /* The reason of the first series that the expression selects and that is not there. */
+/* NOLINTNEXTLINE(misc-no-recursion): the tree's height is at most OXP_PROMQL_DEPTH */
 static const char *selects_missing(const struct oxp_script_world *world, const struct oxp_promql_node *node) {
     if (node->kind == OXP_NODE_SELECTOR) {
         for (size_t i = 0; i < world->missing_count; i++) {
@@ -89,6 +90,7 @@ static void write_at(struct fixing *fixing, uint32_t place) {
 }
 
 /* @ start() and @ end() mean the query's times wherever they stand. */
+/* NOLINTNEXTLINE(misc-no-recursion): the tree's height is at most OXP_PROMQL_DEPTH */
 static bool names_ends(const struct oxp_promql_node *node) {
     const struct oxp_promql_when *when = node->kind == OXP_NODE_SELECTOR   ? &node->selector.when
                                          : node->kind == OXP_NODE_SUBQUERY ? &node->subquery.when
@@ -101,6 +103,7 @@ static bool names_ends(const struct oxp_promql_node *node) {
     return named;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): the tree's height is at most OXP_PROMQL_DEPTH */
 static void fix(struct fixing *fixing, const struct oxp_promql_node *node) {
     const struct oxp_promql_when *when = node->kind == OXP_NODE_SELECTOR   ? &node->selector.when
                                          : node->kind == OXP_NODE_RANGE    ? &node->range.selector->selector.when

@@ -36,7 +36,19 @@ enum oxp_status oxp_selector_find(struct oxp_query_state *query, const struct ox
     enum oxp_status status =
         oxp_tsdb_select(&query->reader, selector->selector.matchers, selector->selector.matcher_count, after_ms + 1,
                         until_ms, &query->arena, found_out, count_out);
-    return status == OXP_OK ? oxp_query_check(query, 0) : oxp_query_memory(query);
+    if (status != OXP_OK && status != OXP_ERR_TIMEOUT) {
+        return oxp_query_memory(query);
+    }
+    query->patience = status == OXP_OK ? query->patience : 0; /* it was given up: one of these says why */
+    status = oxp_query_patterns(query);
+    return status == OXP_OK ? oxp_query_check(query, 0) : status;
+}
+
+enum oxp_status oxp_selector_samples(struct oxp_query_state *query, const struct oxp_tsdb_found *found,
+                                     int64_t after_ms, int64_t until_ms) {
+    enum oxp_status status = oxp_tsdb_samples(&query->reader, found->series, after_ms, until_ms, &query->points);
+    return status == OXP_OK ? oxp_query_points(query, query->points.size)
+                            : oxp_query_fail(query, OXP_ERR_NOMEM, "out of memory");
 }
 
 /* The evaluation's one step, or its step `i`, for a selector. */
@@ -105,10 +117,8 @@ static enum oxp_status eval_steps(struct oxp_eval *eval, const struct oxp_promql
     enum oxp_status status = oxp_selector_find(query, selector, after, until, &found, &count);
     double *values = NULL; /* of a series that turned out to have none: the next one's */
     for (size_t i = 0; status == OXP_OK && i < count; i++) {
-        if (oxp_tsdb_samples(&query->reader, found[i].series, after, until, &query->points) != OXP_OK) {
-            return oxp_query_memory(query);
-        }
-        status = oxp_query_check(query, query->points.count);
+        status = oxp_selector_samples(query, &found[i], after, until);
+        status = status == OXP_OK ? oxp_query_check(query, query->points.count) : status;
         if (status != OXP_OK || query->points.count == 0) {
             continue;
         }

@@ -19,6 +19,9 @@ int64_t oxp_promql_length(int64_t length_ms);
 enum oxp_status oxp_selector_find(struct oxp_query_state *query, const struct oxp_promql_node *selector,
                                   int64_t after_ms, int64_t until_ms, struct oxp_tsdb_found **found_out,
                                   size_t *count_out);
+/* A found series' samples in (after_ms, until_ms] into query->points. */
+enum oxp_status oxp_selector_samples(struct oxp_query_state *query, const struct oxp_tsdb_found *found,
+                                     int64_t after_ms, int64_t until_ms);
 /* A selector's instant vector: at each step the newest sample within the lookback; or, with `times`, that sample's time
  * in seconds (the function timestamp). */
 enum oxp_status oxp_selector_eval(struct oxp_eval *eval, const struct oxp_promql_node *selector, bool times,

@@ -264,8 +264,8 @@ void oxp_chunk_open(struct oxp_chunk_coder *coder, int64_t time_ms, uint64_t bit
 
 size_t oxp_chunk_words(const struct oxp_chunk_coder *coder, const struct oxp_chunk_bits *first, int64_t reach_ms) {
     double bits = coder->density / 8.0, samples = OXP_CHUNK_SAMPLES - 1;
-    if (coder->density == 0) { /* nobody knows: a small one that says so soon */
-        return coder->scale == OXP_CHUNK_XOR ? 8 : (first->used + 63) / 64;
+    if (coder->density == 0) { /* nobody knows: a small one that says so soon, but not before steps have become even */
+        return coder->scale == OXP_CHUNK_XOR ? 8 : first->used / 64 + 2;
     }
     if (coder->step_ms != 0) {
         double best = sqrt(16.0 * sizeof(struct oxp_chunk) / bits * ((double)reach_ms / (double)coder->step_ms));

@@ -24,10 +24,10 @@ struct oxp_exemplars_store {
 enum oxp_status oxp_exemplars_new(size_t count, struct oxp_exemplars_store **store_out) {
     *store_out = NULL;
     count = count == 0 ? COUNT_DEFAULT : count;
-    if (count > SIZE_MAX / sizeof(struct entry *) / 2) {
+    if (count > SIZE_MAX / sizeof(void *) / 2) {
         return OXP_ERR_NOMEM;
     }
-    struct oxp_exemplars_store *store = calloc(1, sizeof *store + count * sizeof store->ring[0]);
+    struct oxp_exemplars_store *store = calloc(1, sizeof *store + count * sizeof(void *));
     if (store == NULL) {
         return OXP_ERR_NOMEM;
     }
@@ -122,7 +122,7 @@ static struct entry **copy_range(struct oxp_exemplars_store *store, int64_t min_
             continue;
         }
         if (copies == NULL) {
-            copies = oxp_arena_take(scratch, store->size * sizeof *copies);
+            copies = oxp_arena_take(scratch, store->size * sizeof(void *));
         }
         struct entry *copy = copies == NULL ? NULL : oxp_arena_take(scratch, sizeof *copy + entry->len);
         if (copy != NULL) {

@@ -338,23 +338,24 @@ static bool is_plain(struct oxp_view text, bool metric) {
 }
 
 void oxp_labels_format(struct oxp_buf *out, const struct oxp_labels *labels, bool metric) {
-    const struct oxp_symbol *name = metric ? oxp_labels_name(labels) : NULL;
-    bool bare = name != NULL && is_plain(oxp_symbol_view(name), true);
+    const struct oxp_symbol *symbol = metric ? oxp_labels_name(labels) : NULL;
+    struct oxp_view name = symbol == NULL ? oxp_view_of(NULL, 0) : oxp_symbol_view(symbol);
+    bool bare = is_plain(name, true);
     if (bare) {
-        oxp_buf_append_view(out, oxp_symbol_view(name));
+        oxp_buf_append_view(out, name);
         if (labels->count == 1) {
             return;
         }
     }
     oxp_buf_append_char(out, '{');
     bool first = true;
-    if (name != NULL && !bare) {
-        oxp_text_quote(out, oxp_symbol_view(name));
+    if (name.len != 0 && !bare) {
+        oxp_text_quote(out, name);
         first = false;
     }
     for (size_t i = 0; i < labels->count; i++) {
         const struct oxp_label *label = &labels->label[i];
-        if (name != NULL && is_name(label->name)) {
+        if (name.len != 0 && is_name(label->name)) {
             continue;
         }
         oxp_buf_append_text(out, first ? "" : ", ");

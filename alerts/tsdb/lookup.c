@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { MEMO = 128 };
+enum { MEMO = 128, MATCHES_PER_LOOK = 64 };
 
 /* What a pattern said of a value, so that a value which many series share is matched once. */
 struct memo {
@@ -26,6 +26,7 @@ struct list {
 };
 
 struct selection {
+    const struct oxp_tsdb_reader *reader;
     struct oxp_tsdb *tsdb;
     struct oxp_arena *arena;
     struct check *checks;
@@ -33,7 +34,9 @@ struct selection {
     struct list *lists; /* to begin with */
     size_t list_count;
     const struct oxp_table *table;
-    bool nothing; /* a label that must be there is not in the index at all */
+    bool nothing;     /* a label that must be there is not in the index at all */
+    unsigned matches; /* of patterns */
+    bool given_up;    /* by the reader: everything is refused from then on */
     int64_t min_ms, max_ms;
 };
 
@@ -161,9 +164,16 @@ static void begin_with_every(struct selection *selection, struct list *list) {
     selection->list_count = 1;
 }
 
-static bool pattern_accepts(struct check *check, const struct oxp_symbol *value) {
+static bool pattern_accepts(struct selection *selection, struct check *check, const struct oxp_symbol *value) {
     struct memo *memo = &check->memo[((uintptr_t)value >> 4) % MEMO];
+    const struct oxp_tsdb_reader *reader = selection->reader;
     if (memo->value != value) {
+        if (reader->give_up != NULL && ++selection->matches % MATCHES_PER_LOOK == 0) {
+            selection->given_up = selection->given_up || reader->give_up(reader->give_up_ctx);
+        }
+        if (selection->given_up) {
+            return false;
+        }
         *memo = (struct memo){value, oxp_matcher_accepts(check->matcher, oxp_symbol_view(value))};
     }
     return memo->accepted;
@@ -212,11 +222,11 @@ static enum oxp_status begin_with_pattern(struct selection *selection, struct ch
         return oxp_arena_status(selection->arena);
     }
     for (size_t i = 0; i < count; i++) {
-        if (pattern_accepts(check, all[i].value)) {
+        if (pattern_accepts(selection, check, all[i].value)) {
             selection->lists[selection->list_count++] = all[i].list;
         }
     }
-    return OXP_OK;
+    return selection->given_up ? OXP_ERR_TIMEOUT : OXP_OK;
 }
 
 static int by_address(const void *a, const void *b) {
@@ -269,7 +279,7 @@ static const struct oxp_symbol *value_under(const struct oxp_labels *labels, con
     return NULL;
 }
 
-static bool passes(const struct selection *selection, const struct oxp_labels *labels) {
+static bool passes(struct selection *selection, const struct oxp_labels *labels) {
     for (size_t i = 0; i < selection->check_count; i++) {
         struct check *check = &selection->checks[i];
         const struct oxp_symbol *value = value_under(labels, check->name);
@@ -277,7 +287,7 @@ static bool passes(const struct selection *selection, const struct oxp_labels *l
         if (value == NULL) {
             accepted = check->without;
         } else if (check->memo != NULL) {
-            accepted = pattern_accepts(check, value);
+            accepted = pattern_accepts(selection, check, value);
         } else {
             accepted = (value == check->value) == (check->matcher->op == OXP_MATCH_EQUAL);
         }
@@ -314,13 +324,17 @@ static enum oxp_status walk(struct selection *selection, const struct list *list
         if (passes(selection, &series->labels) && oxp_series_reaches(series, selection->min_ms, selection->max_ms)) {
             status = add_result(selection, results, series);
         }
+        status = selection->given_up ? OXP_ERR_TIMEOUT : status;
     }
     return status;
 }
 
 enum oxp_status oxp_lookup_run(const struct oxp_lookup *lookup, struct oxp_lookup_results *results) {
-    struct selection selection = {
-        .tsdb = lookup->reader->tsdb, .arena = lookup->arena, .min_ms = lookup->min_ms, .max_ms = lookup->max_ms};
+    struct selection selection = {.reader = lookup->reader,
+                                  .tsdb = lookup->reader->tsdb,
+                                  .arena = lookup->arena,
+                                  .min_ms = lookup->min_ms,
+                                  .max_ms = lookup->max_ms};
     enum oxp_status status = begin(&selection, lookup->matchers, lookup->count);
     for (size_t i = 0; status == OXP_OK && !selection.nothing && i < selection.list_count; i++) {
         status = walk(&selection, &selection.lists[i], results);

@@ -25,8 +25,9 @@ static bool has_room(const struct oxp_memory *memory, size_t size, size_t reserv
 
 /* ---- Pieces ---- */
 
-/* What the heap adds at most; large pieces are mapped in whole pages. */
-enum { ROUNDING = 32, PAGE = 4096, MAPPED_FROM = 64 << 10 };
+/* What the heap adds at most: its head, rounding, and a rest too small to be split off; large pieces are mapped in
+ * whole pages. */
+enum { ROUNDING = 40, PAGE = 4096, MAPPED_FROM = 64 << 10 };
 
 enum oxp_status oxp_memory_take(struct oxp_memory *memory, size_t size, void **piece_out) {
     *piece_out = NULL;

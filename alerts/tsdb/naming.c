@@ -45,7 +45,7 @@ static bool take_pair(struct oxp_view *text, struct oxp_arena *arena, struct oxp
     for (; pos < end && *pos != '"'; pos++) {
         char c = *pos;
         if (c == '\\' && pos + 1 < end) {
-            c = *++pos == 'n' ? '\n' : *pos;
+            c = (char)(*++pos == 'n' ? '\n' : *pos);
         }
         to[value_out->len++] = c;
     }
@@ -125,15 +125,16 @@ static const struct oxp_labels *named(const struct oxp_naming *naming, struct ox
                                       const struct oxp_labels *base, const char *name, const char *suffix,
                                       const struct oxp_symbol *le) {
     struct oxp_labels_builder builder;
-    size_t name_len = strlen(name), suffix_len = strlen(suffix);
-    char *whole = oxp_arena_take(arena, name_len + suffix_len);
+    const struct oxp_view parts[2] = {oxp_view_from(name), oxp_view_from(suffix)};
+    size_t len = parts[0].len + parts[1].len;
+    char *whole = oxp_arena_take(arena, len);
     if (whole == NULL) {
         return NULL;
     }
-    memcpy(whole, name, name_len);
-    memcpy(whole + name_len, suffix, suffix_len);
+    memcpy(whole, parts[0].ptr, parts[0].len);
+    memcpy(whole + parts[0].len, parts[1].ptr, parts[1].len);
     oxp_labels_build(&builder, arena, base);
-    const struct oxp_symbol *value = oxp_symbol_new(arena, oxp_view_of(whole, name_len + suffix_len));
+    const struct oxp_symbol *value = oxp_symbol_new(arena, oxp_view_of(whole, len));
     if (value != NULL) {
         oxp_labels_set(&builder, naming->name, value);
     }

@@ -41,6 +41,7 @@ struct oxp_sampler {
     struct oxp_exemplars_store *exemplars;
     const struct oxp_registry *registry;
     const struct oxp_clock *clock;
+    int64_t interval_ms; /* 0 = not known */
     struct oxp_naming naming;
     struct oxp_arena scratch; /* label sets on their way into the short memory */
     struct entry *entries;
@@ -79,10 +80,11 @@ enum oxp_status oxp_sampler_new(struct oxp_tsdb *tsdb, struct oxp_exemplars_stor
     sampler->exemplars = exemplars;
     sampler->registry = registry;
     sampler->clock = options->clock == NULL ? oxp_clock_system() : options->clock;
+    sampler->interval_ms = options->interval_ms;
     oxp_arena_init(&sampler->scratch, 0);
     enum oxp_status status = oxp_naming_init(&sampler->naming, options);
     sampler->self.count = sampler->self.missing = METAS;
-    sampler->self.handle.many = calloc(METAS, sizeof *sampler->self.handle.many);
+    sampler->self.handle.many = calloc(METAS, sizeof(void *));
     status = sampler->self.handle.many == NULL ? OXP_ERR_NOMEM : status;
     if (status != OXP_OK) {
         oxp_sampler_free(sampler);
@@ -181,7 +183,7 @@ static struct entry *add_entry(struct oxp_sampler *sampler, const struct oxp_sam
         return NULL;
     }
     if (entry.count != 1) {
-        entry.handle.many = calloc(entry.count, sizeof *entry.handle.many);
+        entry.handle.many = calloc(entry.count, sizeof(void *));
         if (entry.handle.many == NULL) {
             return NULL;
         }
@@ -272,9 +274,6 @@ static void append_zeros(struct tick *tick, struct entry *entry, double created_
         return;
     }
     int64_t created_ms = created_s * 1000 < (double)tick->time_ms ? (int64_t)(created_s * 1000) : tick->time_ms - 1;
-    if (created_ms <= tick->after_ms) {
-        return;
-    }
     struct oxp_tsdb_series **handles = handles_of(entry);
     for (uint32_t i = 0; i < entry->count; i++) {
         if (handles[i] != NULL) { /* one that the short memory already has past that time is refused, rightly */
@@ -409,6 +408,17 @@ static void end_hidden(struct tick *tick) {
     }
 }
 
+/* By rules: their names are those that the data model leaves to rules (prometheus.io/docs/concepts/data_model). */
+static bool is_recorded(const struct oxp_labels *labels) {
+    const struct oxp_symbol *name = oxp_labels_name(labels);
+    if (name == NULL) {
+        return false;
+    }
+    struct oxp_view text = oxp_symbol_view(name);
+    return memchr(text.ptr, ':', text.len) != NULL || oxp_view_equal(text, OXP_VIEW("ALERTS")) ||
+           oxp_view_equal(text, OXP_VIEW("ALERTS_FOR_STATE"));
+}
+
 /* At the first tick: what a file brought and nobody continues. */
 static void end_loaded(struct tick *tick) {
     struct oxp_sampler *sampler = tick->sampler;
@@ -437,7 +447,7 @@ static void end_loaded(struct tick *tick) {
         double value = 0;
         struct oxp_tsdb_series *series = NULL;
         if (oxp_tsdb_newest(&reader, found[i].series, INT64_MIN, tick->time_ms, &time_ms, &value) &&
-            time_ms < tick->time_ms && !oxp_is_stale(value) &&
+            time_ms < tick->time_ms && !oxp_is_stale(value) && !is_recorded(found[i].labels) &&
             oxp_tsdb_series_at(sampler->tsdb, found[i].labels, &series) == OXP_OK) {
             tick->out->stale += oxp_tsdb_append(sampler->tsdb, series, tick->time_ms, oxp_stale_value()) == OXP_OK;
         }
@@ -468,18 +478,62 @@ static void append_metas(struct tick *tick) {
     note_failure(tick, meta.status);
 }
 
+/* ---- When ---- */
+
+int64_t oxp_sampler_patience_ms(int64_t interval_ms) {
+    const int64_t minute_ms = 60000;
+    return interval_ms > minute_ms / 2 ? 2 * interval_ms : minute_ms;
+}
+
+/* The clock was set back. A counter that was made, or began anew, in the time that is forgotten now is as new at this
+ * tick: it was 0 just before. */
+static void go_back(struct tick *tick) {
+    struct oxp_sampler *sampler = tick->sampler;
+    oxp_tsdb_forget_after(sampler->tsdb, tick->time_ms - 1);
+    for (size_t i = 0; i < sampler->count; i++) {
+        struct entry *entry = &sampler->entries[i];
+        if (entry->created_s * 1000 >= (double)tick->time_ms) {
+            entry->created_s = -1;
+        }
+    }
+}
+
+/* Where the first tick stands to what a file brought. */
+static void place_first(struct tick *tick) {
+    struct oxp_tsdb_stats stats;
+    oxp_tsdb_stats(tick->sampler->tsdb, &stats);
+    tick->after_ms = tick->time_ms - stats.retention_ms;
+    if (stats.samples != 0 && stats.newest_ms >= tick->time_ms) { /* set back since it was read */
+        tick->out->gap_ms = tick->time_ms - stats.newest_ms - 1;
+        go_back(tick);
+    }
+}
+
+/* Where another tick stands to the last one. False: it is not to be. */
+static bool place(struct tick *tick) {
+    const struct oxp_sampler *sampler = tick->sampler;
+    int64_t interval_ms = sampler->interval_ms, passed_ms = tick->time_ms - sampler->last_ms;
+    if (passed_ms <= 0 && passed_ms >= -oxp_sampler_patience_ms(interval_ms)) {
+        return false;
+    }
+    tick->out->gap_ms = interval_ms > 0 || passed_ms < 0 ? passed_ms - interval_ms : 0;
+    tick->after_ms = sampler->last_ms;
+    if (passed_ms < 0) {
+        tick->after_ms = tick->time_ms - (interval_ms > 0 ? interval_ms : 1);
+        go_back(tick);
+    }
+    return true;
+}
+
 enum oxp_status oxp_sampler_tick(struct oxp_sampler *sampler, int64_t time_ms, double now_s,
                                  struct oxp_sampler_tick *tick_out) {
     *tick_out = (struct oxp_sampler_tick){0};
-    if (sampler->ticks > 0 && time_ms <= sampler->last_ms) {
-        return OXP_IGNORED;
-    }
     struct oxp_mono began = oxp_clock_mono(sampler->clock);
-    struct tick tick = {.sampler = sampler, .time_ms = time_ms, .after_ms = sampler->last_ms, .out = tick_out};
+    struct tick tick = {.sampler = sampler, .time_ms = time_ms, .out = tick_out};
     if (sampler->ticks == 0) {
-        struct oxp_tsdb_stats stats;
-        oxp_tsdb_stats(sampler->tsdb, &stats);
-        tick.after_ms = time_ms - stats.retention_ms;
+        place_first(&tick);
+    } else if (!place(&tick)) {
+        return OXP_IGNORED;
     }
     sampler->ticks++;
     walk(&tick, now_s);

@@ -7,13 +7,14 @@
  *   scrape_series_added for itself, with the same job and instance.
  * - A series that was there at the last tick and is not now (hidden) gets a stale marker. At the first tick, so does
  *   every series that the short memory already holds (loaded from a file) with this job and instance and that is not in
- *   the snapshot.
+ *   the snapshot; but not what rules recorded (ALERTS, ALERTS_FOR_STATE, names with a colon), which is theirs to end.
  * - A counter, bucket, _sum or _count whose created time lies after the last tick begins with a 0 at its created time
  *   (Prometheus' created-timestamp-zero-ingestion), so that increase() sees its first value; at the latest one
  *   millisecond before the tick, whose nominal time may lie before the series was made.
  * - The time of a tick is the nominal one (a multiple of the interval plus a phase), not when it ran, so that steps are
- *   even; ticks that were missed (SIGSTOP, a busy machine) are counted, not made up for; a clock that went back writes
- *   nothing until it has caught up.
+ *   even; ticks that were missed (SIGSTOP, a busy machine) are not made up for. A clock that was set forward leaves a
+ *   gap. One that was set back by little writes nothing until it has caught up (oxp_sampler_patience_ms); by more, the
+ *   short memory forgets what lies behind the new time, and sampling goes on from there.
  * - Exemplars that are new since the last tick go into the exemplar store, which keeps the newest.
  *
  * Owned by the sampling thread. */
@@ -28,6 +29,8 @@ struct oxp_sampler_options {
     const char *job, *instance;         /* "oxpecker" and host:port, say */
     const char *const *external_labels; /* name, value, name, value, …; ended by NULL; may be NULL */
     const struct oxp_clock *clock;      /* measures what a tick takes; NULL = the system's */
+    int64_t interval_ms;                /* between ticks; 0 = not known: no gap is told, created times are looked at
+                                           from the last tick on */
 };
 
 struct oxp_clock;
@@ -47,9 +50,17 @@ struct oxp_sampler_tick {
     uint64_t refused; /* samples that had no room */
     double seconds;   /* what it took */
     bool cut;         /* the memory limit shortened the reach */
+    /* What was not observed, on the axis of samples' times: how much later this tick was than one interval after the
+     * last one (ticks were missed, or the clock was set forward). 0 normally, and at the first tick. Negative: the
+     * clock was set back by about that much, and every sample from this tick's time on was forgotten, those that rules
+     * had recorded, too. */
+    int64_t gap_ms;
 };
+/* By how much time may go back and be waited for: a minute, or two intervals if that is more. */
+int64_t oxp_sampler_patience_ms(int64_t interval_ms);
 /* Takes one snapshot for the nominal time `time_ms` and trims. `now_s` is unix time as the registry's. OXP_IGNORED when
- * the time is not after the last tick's; OXP_ERR_NOMEM when not all could be taken (what could stays). */
+ * the time is not after the last tick's, but less than the patience before it; OXP_ERR_NOMEM when not all could be
+ * taken (what could stays). */
 enum oxp_status oxp_sampler_tick(struct oxp_sampler *sampler, int64_t time_ms, double now_s,
                                  struct oxp_sampler_tick *tick_out);
 

@@ -25,7 +25,7 @@ enum {
     RECORD_HEAD_BYTES = 8,
     TAIL_BYTES = 24,
     RECORD_BYTES_MAX = 64 << 20,
-    CHUNK_BYTES = 64 << 10, /* written at a time */
+    CHUNK_BYTES = 1 << 20, /* written at a time */
 };
 
 static void put_le(unsigned char *to, uint64_t value, unsigned bytes) {
@@ -42,12 +42,17 @@ static uint64_t get_le(const unsigned char *from, unsigned bytes) {
     return value;
 }
 
-/* ---- Writing ---- */
+/* ---- Writing ----
+ *
+ * Series go into a chunk while a reader is open, and from there into the file when none is: a disk that hangs must not
+ * keep the short memory from giving back what it drops. Between two chunks series may come and go; the next chunk
+ * begins behind the last series' labels. */
 
 struct writer {
     struct oxp_file file;
     struct oxp_buf chunk;  /* on its way to the file */
     struct oxp_buf record; /* payload in work */
+    struct oxp_points points;
     struct oxp_error *error;
     uint64_t bytes, records; /* handed to the chunk so far */
     uint32_t crc;
@@ -76,50 +81,98 @@ static enum oxp_status write_record(struct writer *writer, const struct oxp_labe
     oxp_buf_clear(&writer->record);
     oxp_record_write(&writer->record, labels, points, from, count);
     if (oxp_buf_status(&writer->record) != OXP_OK) {
-        return oxp_error_set(writer->error, OXP_ERR_NOMEM, 0, 0, "%s: out of memory", writer->file.path);
+        return OXP_ERR_NOMEM;
     }
     put_le(head, writer->record.len, 4);
     put_le(head + 4, oxp_crc32c(oxp_crc32c(0, head, 4), writer->record.data, writer->record.len), 4);
     emit(writer, head, sizeof head);
     emit(writer, writer->record.data, writer->record.len);
     writer->records++;
-    return writer->chunk.len >= CHUNK_BYTES ? flush(writer) : OXP_OK;
+    return oxp_buf_status(&writer->chunk);
 }
 
-static enum oxp_status write_series(struct writer *writer, const struct oxp_tsdb_reader *reader) {
-    struct oxp_arena arena;
-    struct oxp_points points = {0};
-    struct oxp_tsdb_found *found = NULL;
-    size_t count = 0;
-    oxp_arena_init(&arena, 0);
-    enum oxp_status status = oxp_tsdb_select(reader, NULL, 0, INT64_MIN, INT64_MAX, &arena, &found, &count);
-    for (size_t i = 0; status == OXP_OK && i < count; i++) {
-        status = oxp_tsdb_samples(reader, found[i].series, INT64_MIN, INT64_MAX, &points);
-        for (size_t from = 0; status == OXP_OK && from < points.count; from += OXP_RECORD_SAMPLES_MAX) {
-            size_t left = points.count - from;
-            status = write_record(writer, found[i].labels, &points, from,
-                                  left < OXP_RECORD_SAMPLES_MAX ? left : OXP_RECORD_SAMPLES_MAX);
-        }
+static enum oxp_status write_one(struct writer *writer, const struct oxp_tsdb_reader *reader,
+                                 const struct oxp_tsdb_found *found) {
+    struct oxp_points *points = &writer->points;
+    enum oxp_status status = oxp_tsdb_samples(reader, found->series, INT64_MIN, INT64_MAX, points);
+    for (size_t from = 0; status == OXP_OK && from < points->count; from += OXP_RECORD_SAMPLES_MAX) {
+        size_t left = points->count - from;
+        status = write_record(writer, found->labels, points, from,
+                              left < OXP_RECORD_SAMPLES_MAX ? left : OXP_RECORD_SAMPLES_MAX);
     }
-    oxp_points_fini(&points);
-    oxp_arena_fini(&arena);
     return status;
 }
 
-static enum oxp_status write_all(struct writer *writer, struct oxp_tsdb *tsdb, int64_t now_ms) {
+/* The first of the sorted ones behind `last`. */
+static size_t first_after(const struct oxp_tsdb_found *found, size_t count, const struct oxp_labels *last) {
+    size_t low = 0, high = last == NULL ? 0 : count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (oxp_labels_compare(found[middle].labels, last) <= 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* Puts series behind `last` into the writer's chunk until it is full. Gives the last of them, in `keep`; NULL when
+ * there are no more. */
+static enum oxp_status fill_chunk(struct writer *writer, struct oxp_tsdb *tsdb, struct oxp_arena *keep,
+                                  const struct oxp_labels **last) {
+    struct oxp_arena arena;
     struct oxp_tsdb_reader reader;
-    unsigned char head[HEAD_BYTES] = MAGIC, tail[TAIL_BYTES];
+    struct oxp_tsdb_found *found = NULL;
+    size_t count = 0;
     enum oxp_status status = oxp_tsdb_read(tsdb, &reader);
     if (status != OXP_OK) {
         return status;
     }
+    oxp_arena_init(&arena, 0);
+    status = oxp_tsdb_select(&reader, NULL, 0, INT64_MIN, INT64_MAX, &arena, &found, &count);
+    size_t i = status == OXP_OK ? first_after(found, count, *last) : 0;
+    while (status == OXP_OK && i < count && writer->chunk.len < CHUNK_BYTES) {
+        status = write_one(writer, &reader, &found[i++]);
+    }
+    *last = NULL;
+    if (status == OXP_OK && i < count) {
+        struct oxp_labels_builder builder;
+        oxp_arena_clear(keep);
+        oxp_labels_build(&builder, keep, oxp_labels_none());
+        for (uint32_t k = 0; k < found[i - 1].labels->count; k++) {
+            const struct oxp_label *label = &found[i - 1].labels->label[k];
+            oxp_labels_set_text(&builder, oxp_symbol_view(label->name), oxp_symbol_view(label->value));
+        }
+        *last = oxp_labels_finish(&builder);
+        status = oxp_arena_status(keep);
+    }
+    oxp_tsdb_close(&reader);
+    oxp_arena_fini(&arena);
+    return status;
+}
+
+static enum oxp_status write_series(struct writer *writer, struct oxp_tsdb *tsdb) {
+    struct oxp_arena keep;
+    const struct oxp_labels *last = NULL;
+    enum oxp_status status;
+    oxp_arena_init(&keep, 0);
+    do {
+        status = fill_chunk(writer, tsdb, &keep, &last);
+        status = status == OXP_OK ? flush(writer) : status;
+    } while (status == OXP_OK && last != NULL);
+    oxp_arena_fini(&keep);
+    return status;
+}
+
+static enum oxp_status write_all(struct writer *writer, struct oxp_tsdb *tsdb, int64_t now_ms) {
+    unsigned char head[HEAD_BYTES] = MAGIC, tail[TAIL_BYTES];
     put_le(head + 8, VERSION, 4);
     put_le(head + 12, 0, 4);
     put_le(head + 16, (uint64_t)now_ms, 8);
     put_le(head + 24, oxp_crc32c(0, head, 24), 4);
     emit(writer, head, sizeof head);
-    status = write_series(writer, &reader);
-    oxp_tsdb_close(&reader);
+    enum oxp_status status = write_series(writer, tsdb);
     put_le(tail, 0, 4);
     put_le(tail + 4, writer->records, 8);
     put_le(tail + 12, writer->bytes + TAIL_BYTES, 8);
@@ -144,6 +197,7 @@ enum oxp_status oxp_tsdb_save(struct oxp_tsdb *tsdb, const char *directory, int6
     }
     oxp_buf_fini(&writer.chunk);
     oxp_buf_fini(&writer.record);
+    oxp_points_fini(&writer.points);
     if (status == OXP_OK) {
         return OXP_OK;
     }
@@ -202,7 +256,7 @@ static enum oxp_status read_bytes(struct reader *reader, void *to, size_t len) {
 }
 
 static enum oxp_status read_head(struct reader *reader) {
-    unsigned char head[HEAD_BYTES];
+    unsigned char head[HEAD_BYTES] = {0};
     reader->at = reader->crc = 0;
     enum oxp_status status = read_bytes(reader, head, sizeof head);
     if (status != OXP_OK) {
@@ -218,7 +272,7 @@ static enum oxp_status read_head(struct reader *reader) {
 
 /* The sums behind the last record; `zero` are the bytes that said that it was the last. */
 static enum oxp_status read_tail(struct reader *reader, uint64_t records) {
-    unsigned char tail[TAIL_BYTES - 4];
+    unsigned char tail[TAIL_BYTES - 4] = {0};
     uint32_t crc = 0;
     enum oxp_status status = read_bytes(reader, tail, 16);
     crc = reader->crc;
@@ -303,7 +357,7 @@ static enum oxp_status read_record(struct reader *reader, const unsigned char he
 
 /* Once through the file. */
 static enum oxp_status read_through(struct reader *reader) {
-    unsigned char head[RECORD_HEAD_BYTES];
+    unsigned char head[RECORD_HEAD_BYTES] = {0};
     enum oxp_status status = read_head(reader);
     for (uint64_t records = 0; status == OXP_OK; records++) {
         status = read_bytes(reader, head, 4);

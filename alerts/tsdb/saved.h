@@ -8,9 +8,9 @@
 
 #include "alerts/tsdb/tsdb.h"
 
-/* Writes `directory`/samples.saved: to a temporary file, synced, renamed, directory synced. Streams; needs little
- * memory. OXP_ERR_IO, OXP_ERR_FULL (no space), OXP_ERR_DENIED, OXP_ERR_NOMEM; `error` names the path. The old file
- * stays on failure. */
+/* Writes `directory`/samples.saved: to a temporary file, synced, renamed, directory synced. Streams; needs about
+ * a megabyte. No reader is open while it writes, so a disk that hangs holds up nobody else. OXP_ERR_IO, OXP_ERR_FULL
+ * (no space), OXP_ERR_DENIED, OXP_ERR_NOMEM; `error` names the path. The old file stays on failure. */
 enum oxp_status oxp_tsdb_save(struct oxp_tsdb *tsdb, const char *directory, int64_t now_ms, struct oxp_error *error);
 /* Reads it into an empty short memory; samples older than the retention, or later than `now_ms` (a clock that went
  * back), are left out. `samples_out` gets how many were taken. OXP_END when there is no file. A damaged or foreign file

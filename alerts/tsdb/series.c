@@ -12,6 +12,10 @@ static struct oxp_chunk *newest_of(const struct oxp_tsdb_series *series) {
     return atomic_load_explicit(&series->newest, memory_order_relaxed);
 }
 
+static struct oxp_chunk *older_chunk(const struct oxp_chunk *chunk) {
+    return atomic_load_explicit(&chunk->older, memory_order_relaxed);
+}
+
 /* Release on what is between the two odd and even numbers, so that who sees new data sees the odd number, too. */
 static void publish_last(struct oxp_tsdb_series *series, int64_t time_ms, uint64_t bits) {
     uint32_t version = atomic_load_explicit(&series->version, memory_order_relaxed);
@@ -27,33 +31,53 @@ static uint16_t density_of(const struct oxp_tsdb_series *series) {
     return (uint16_t)(series->coder.used * 8u / count + 1);
 }
 
+/* A share of `whole` that the labels choose, while the series is young: until its chunks have a size of their own.
+ * Series that began together would else begin all their chunks together, and a memory that is short would lose the
+ * oldest ones of all series at once. */
+static uint64_t share_of(const struct oxp_tsdb_series *series, uint64_t whole) {
+    enum { SHARES = 16 };
+    return series->coder.density != 0 ? whole : whole * (1 + series->labels.hash % SHARES) / SHARES;
+}
+
 static enum oxp_status open_chunk(struct oxp_tsdb_series *series, struct oxp_memory *memory, int64_t reach_ms,
                                   int64_t time_ms, uint64_t bits) {
     struct oxp_chunk *older = newest_of(series), *chunk;
     struct oxp_chunk_coder coder = series->coder;
     struct oxp_chunk_bits first;
     unsigned home;
-    if (older != NULL) {
+    if (older != NULL && !series->closed) {
         coder.density = density_of(series);
     }
     oxp_chunk_open(&coder, time_ms, bits, &first);
-    size_t words = oxp_chunk_words(&coder, &first, reach_ms);
-    enum oxp_status status = oxp_memory_block(memory, words, (first.used + 63) / 64, &chunk, &home);
+    size_t least = (first.used + 63) / 64, words = oxp_chunk_words(&coder, &first, reach_ms);
+    words = older != NULL && share_of(series, words) > least ? share_of(series, words) : words;
+    enum oxp_status status = oxp_memory_block(memory, words, least, &chunk, &home);
     if (status != OXP_OK) {
         return status;
     }
     oxp_chunk_start(chunk, home, &coder, &first);
     atomic_store_explicit(&chunk->older, older, memory_order_relaxed);
     series->coder = coder;
+    series->closed = false;
     atomic_store_explicit(&series->newest, chunk, memory_order_release);
     return OXP_OK;
+}
+
+/* A chunk spans at most half of the reach, else it would be kept long after most of it is past; but a few samples share
+ * its head, up to the whole reach. */
+static bool is_long(const struct oxp_tsdb_series *series, const struct oxp_chunk *chunk, int64_t reach_ms,
+                    int64_t time_ms) {
+    enum { FEW = 8 };
+    unsigned count = oxp_chunk_count(atomic_load_explicit(&chunk->state, memory_order_relaxed));
+    uint64_t span = (uint64_t)time_ms - (uint64_t)chunk->first_ms, reach = (uint64_t)reach_ms;
+    return count >= share_of(series, OXP_CHUNK_SAMPLES) || span > (count < FEW ? reach : share_of(series, reach / 2));
 }
 
 enum oxp_status oxp_series_append(struct oxp_tsdb_series *series, struct oxp_memory *memory, int64_t reach_ms,
                                   int64_t time_ms, uint64_t bits, bool *added_chunk_out) {
     struct oxp_chunk *chunk = newest_of(series);
     *added_chunk_out = false;
-    bool open = chunk == NULL || (uint64_t)time_ms - (uint64_t)chunk->first_ms > (uint64_t)reach_ms / 2;
+    bool open = chunk == NULL || series->closed || is_long(series, chunk, reach_ms, time_ms);
     if (!open) {
         uint64_t state = atomic_load_explicit(&chunk->state, memory_order_relaxed);
         open = !oxp_chunk_add(chunk, words_of(state), &series->coder, time_ms, bits);
@@ -71,9 +95,30 @@ enum oxp_status oxp_series_append(struct oxp_tsdb_series *series, struct oxp_mem
 
 /* ---- Dropping ---- */
 
-static void retire_from(struct oxp_chunk *chunk, struct oxp_memory *memory, struct oxp_series_dropped *dropped) {
-    while (chunk != NULL) {
-        struct oxp_chunk *older = atomic_load_explicit(&chunk->older, memory_order_relaxed);
+/* What a chunk has. */
+struct decoded {
+    size_t count;
+    int64_t time_ms[OXP_CHUNK_SAMPLES];
+    double value[OXP_CHUNK_SAMPLES];
+};
+
+static void decode(const struct oxp_chunk *chunk, struct decoded *decoded) {
+    uint64_t state = atomic_load_explicit(&chunk->state, memory_order_relaxed);
+    decoded->count = oxp_chunk_count(state);
+    oxp_chunk_decode(chunk, state, words_of(state), decoded->time_ms, decoded->value);
+}
+
+static int64_t last_of(const struct oxp_chunk *chunk) {
+    struct decoded decoded;
+    decode(chunk, &decoded);
+    return decoded.time_ms[decoded.count - 1];
+}
+
+/* From `chunk` on to the older ones, up to but not `end`. */
+static void retire_from(struct oxp_chunk *chunk, const struct oxp_chunk *end, struct oxp_memory *memory,
+                        struct oxp_series_dropped *dropped) {
+    while (chunk != end) {
+        struct oxp_chunk *older = older_chunk(chunk);
         dropped->samples += oxp_chunk_count(atomic_load_explicit(&chunk->state, memory_order_relaxed));
         dropped->chunks++;
         oxp_memory_retire_block(memory, chunk);
@@ -91,25 +136,113 @@ struct oxp_series_dropped oxp_series_drop(struct oxp_tsdb_series *series, struct
     if (all && series->coder.time_ms < before_ms) {
         dropped.newest_ms = series->coder.time_ms;
         atomic_store_explicit(&series->newest, NULL, memory_order_relaxed);
-        retire_from(chunk, memory, &dropped);
+        retire_from(chunk, NULL, memory, &dropped);
         series->coder = (struct oxp_chunk_coder){0};
         return dropped;
     }
     for (struct oxp_chunk *older; chunk != NULL; chunk = older) {
-        older = atomic_load_explicit(&chunk->older, memory_order_relaxed);
-        if (older != NULL && chunk->first_ms <= before_ms) { /* so all in the older one are before it */
-            dropped.newest_ms = chunk->first_ms - 1;
+        older = older_chunk(chunk);
+        if (older == NULL || older->first_ms >= before_ms) {
+            continue;
+        }
+        /* Mostly the next one's begin says it. After a gap that may be much later than the last sample. */
+        int64_t last_ms = chunk->first_ms <= before_ms ? chunk->first_ms - 1 : last_of(older);
+        if (last_ms < before_ms) {
+            dropped.newest_ms = last_ms;
             atomic_store_explicit(&chunk->older, NULL, memory_order_relaxed);
-            retire_from(older, memory, &dropped);
+            retire_from(older, NULL, memory, &dropped);
             break;
         }
     }
     return dropped;
 }
 
+/* Lets the series end with a chunk that is closed, or with none. */
+static void stand_on(struct oxp_tsdb_series *series, struct oxp_chunk *chunk) {
+    struct decoded decoded;
+    atomic_store_explicit(&series->newest, chunk, memory_order_relaxed);
+    series->closed = chunk != NULL;
+    if (chunk != NULL) {
+        decode(chunk, &decoded);
+        series->coder.time_ms = decoded.time_ms[decoded.count - 1];
+        memcpy(&series->coder.bits, &decoded.value[decoded.count - 1], sizeof series->coder.bits);
+    }
+}
+
+/* Appends to a series that nobody sees yet. What forgetting freed is given back first when there is no room. */
+static bool append_aside(struct oxp_tsdb_series *series, struct oxp_memory *memory, int64_t reach_ms, int64_t time_ms,
+                         double value) {
+    uint64_t bits;
+    bool added;
+    memcpy(&bits, &value, sizeof bits);
+    enum oxp_status status = oxp_series_append(series, memory, reach_ms, time_ms, bits, &added);
+    if (status == OXP_ERR_FULL) {
+        oxp_memory_reclaim(memory);
+        status = oxp_series_append(series, memory, reach_ms, time_ms, bits, &added);
+    }
+    return status == OXP_OK;
+}
+
+/* Lets `copy` end as `series` would have at `until_ms`. Gives the newest chunk that both have. */
+static const struct oxp_chunk *copy_until(const struct oxp_tsdb_series *series, struct oxp_tsdb_series *copy,
+                                          struct oxp_memory *memory, int64_t reach_ms, int64_t until_ms) {
+    struct oxp_chunk *last = newest_of(series);
+    while (last != NULL && last->first_ms > until_ms) {
+        last = older_chunk(last);
+    }
+    stand_on(copy, last);
+    if (last == NULL || copy->coder.time_ms <= until_ms) {
+        return last;
+    }
+    struct decoded decoded;
+    decode(last, &decoded);
+    stand_on(copy, older_chunk(last));
+    bool room = true;
+    for (size_t i = 0; room && i < decoded.count && decoded.time_ms[i] <= until_ms; i++) {
+        room = append_aside(copy, memory, reach_ms, decoded.time_ms[i], decoded.value[i]);
+    }
+    return older_chunk(last);
+}
+
+/* The new end is written aside, on a copy of the series, and then shown all at once. */
+struct oxp_series_dropped oxp_series_forget(struct oxp_tsdb_series *series, struct oxp_memory *memory, int64_t reach_ms,
+                                            int64_t time_ms) {
+    struct oxp_series_dropped dropped = {.newest_ms = INT64_MIN};
+    struct oxp_chunk *newest = newest_of(series);
+    if (newest == NULL || series->coder.time_ms <= time_ms) {
+        return dropped;
+    }
+    struct oxp_tsdb_series copy = {.coder = series->coder};
+    double last;
+    memcpy(&last, &series->coder.bits, sizeof last);
+    bool ended = oxp_is_stale(last) && time_ms != INT64_MIN;
+    dropped.newest_ms = series->coder.time_ms;
+    if (!series->closed) {
+        copy.coder.density = density_of(series);
+    }
+    const struct oxp_chunk *both = copy_until(series, &copy, memory, reach_ms, time_ms - ended);
+    if (ended && newest_of(&copy) != NULL && copy.coder.bits != series->coder.bits) {
+        (void)append_aside(&copy, memory, reach_ms, time_ms, last);
+    }
+    if (newest_of(&copy) == NULL) {
+        copy.coder = (struct oxp_chunk_coder){0};
+    } else {
+        publish_last(series, copy.coder.time_ms, copy.coder.bits);
+    }
+    series->coder = copy.coder;
+    series->closed = copy.closed;
+    atomic_store_explicit(&series->newest, newest_of(&copy), memory_order_release);
+    for (const struct oxp_chunk *chunk = newest_of(&copy); chunk != both; chunk = older_chunk(chunk)) {
+        dropped.samples -= oxp_chunk_count(atomic_load_explicit(&chunk->state, memory_order_relaxed));
+        dropped.chunks--;
+    }
+    retire_from(newest, both, memory, &dropped);
+    return dropped;
+}
+
 void oxp_series_fini(struct oxp_tsdb_series *series, struct oxp_memory *memory) {
     for (struct oxp_chunk *chunk = newest_of(series), *older; chunk != NULL; chunk = older) {
-        older = atomic_load_explicit(&chunk->older, memory_order_relaxed);
+        older = older_chunk(chunk);
         oxp_memory_give_block(memory, chunk);
     }
 }
@@ -121,8 +254,7 @@ void oxp_series_oldest(const struct oxp_tsdb_series *series, int64_t *oldest_ms_
         return;
     }
     int64_t past = series->coder.time_ms == INT64_MAX ? INT64_MAX : series->coder.time_ms + 1;
-    for (const struct oxp_chunk *older; (older = atomic_load_explicit(&chunk->older, memory_order_relaxed)) != NULL;
-         chunk = older) {
+    for (const struct oxp_chunk *older; (older = older_chunk(chunk)) != NULL; chunk = older) {
         past = chunk->first_ms;
     }
     *oldest_ms_out = chunk->first_ms;

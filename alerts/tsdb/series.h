@@ -20,6 +20,8 @@ struct oxp_tsdb_series {
     uint32_t slot; /* in the index's table */
     uint32_t holds;
     bool gone;
+    bool closed; /* the newest chunk takes no more: of the coder its last sample and what the next one is sized by hold
+                  */
     struct oxp_chunk_coder coder;
     struct oxp_labels labels; /* last: it goes on behind */
 };
@@ -37,6 +39,12 @@ enum oxp_status oxp_series_append(struct oxp_tsdb_series *series, struct oxp_mem
 /* Retires the chunks all of whose samples are before `before_ms`; the newest one only with `all`. Writer. */
 struct oxp_series_dropped oxp_series_drop(struct oxp_tsdb_series *series, struct oxp_memory *memory, int64_t before_ms,
                                           bool all);
+/* Makes it end at or before `time_ms`: samples after that are dropped, a chunk that has some of them is written anew
+ * without. A series that had ended (stale marker) still ends there. When memory is short, earlier samples of that chunk
+ * go, too. Readers see it as it was or as it will be. Gives what is fewer now; chunks may be more, modulo 2^64. Writer.
+ */
+struct oxp_series_dropped oxp_series_forget(struct oxp_tsdb_series *series, struct oxp_memory *memory, int64_t reach_ms,
+                                            int64_t time_ms);
 /* Gives back all chunks at once: only at the end, when there is no reader. */
 void oxp_series_fini(struct oxp_tsdb_series *series, struct oxp_memory *memory);
 /* The times at which its oldest chunk begins, and at or before which all of that chunk's samples are past (the next

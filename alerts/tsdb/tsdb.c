@@ -131,23 +131,23 @@ static int64_t sweep(struct oxp_tsdb *tsdb, int64_t before_ms, int64_t *next_due
     return newest;
 }
 
-/* Between these two shares of the limit the memory swings when it is full: what is free below the limit serves the
- * next samples, whatever size of block they want. */
-static size_t sixteenths(const struct oxp_tsdb *tsdb, size_t share) {
+/* Where the memory is full, in 64ths of its limit, and down to what it is then freed: what is free below the limit
+ * serves the next samples, whatever size of block they want. The step is small, so that the reach does not swing. */
+enum { FULL_AT = 56, DOWN_TO = 55 };
+
+static size_t part_of_limit(const struct oxp_tsdb *tsdb, size_t sixtyfourths) {
     size_t limit = atomic_load_explicit(&tsdb->memory.limit, memory_order_relaxed);
-    return limit / 16 * share;
+    return limit / 64 * sixtyfourths;
 }
 
-enum { FULL_AT = 14, DOWN_TO = 13 };
-
-/* Drops from the old end of all series until enough is free, in small steps of time; the last sixteenth of the
- * retention stays in any case, for without it no series would have samples to speak of. */
+/* Drops from the old end of all series until enough is free, in small steps of time; the last 64th of the retention
+ * stays in any case, for without it no series would have samples to speak of. */
 static void evict(struct oxp_tsdb *tsdb) {
     int64_t newest = get(&tsdb->counts.newest_ms), retention = get(&tsdb->counts.retention_ms), next_due;
-    int64_t last = minus(newest, retention / 16), before = INT64_MIN;
+    int64_t last = minus(newest, retention / 64), before = INT64_MIN;
     sweep(tsdb, before, &next_due);
     int64_t step = minus(last, next_due) / 32;
-    while (oxp_memory_live(&tsdb->memory) > sixteenths(tsdb, DOWN_TO)) {
+    while (oxp_memory_live(&tsdb->memory) > part_of_limit(tsdb, DOWN_TO)) {
         if (next_due > last || before >= last) {
             tsdb->exhausted = true;
             break;
@@ -189,7 +189,7 @@ bool oxp_tsdb_trim(struct oxp_tsdb *tsdb, int64_t now_ms) {
     tsdb->exhausted = false;
     oxp_memory_reclaim(&tsdb->memory);
     sweep(tsdb, minus(now_ms, get(&tsdb->counts.retention_ms)), &next_due);
-    if (sixteenths(tsdb, 1) != 0 && oxp_memory_live(&tsdb->memory) > sixteenths(tsdb, FULL_AT)) {
+    if (part_of_limit(tsdb, 1) != 0 && oxp_memory_live(&tsdb->memory) > part_of_limit(tsdb, FULL_AT)) {
         evict(tsdb);
     }
     oxp_index_remove(&tsdb->index, empty_series(tsdb));
@@ -199,6 +199,39 @@ bool oxp_tsdb_trim(struct oxp_tsdb *tsdb, int64_t now_ms) {
     tsdb->cut = false;
     tsdb->reach_ms = reach_of(&tsdb->counts);
     return cut;
+}
+
+/* The clock went back. What is left keeps its order: new samples go behind it. */
+void oxp_tsdb_forget_after(struct oxp_tsdb *tsdb, int64_t time_ms) {
+    struct oxp_tsdb_counts *counts = &tsdb->counts;
+    int64_t oldest = INT64_MAX, newest = INT64_MIN;
+    tsdb->exhausted = false;
+    oxp_memory_reclaim(&tsdb->memory);
+    for (uint32_t i = 0; i < tsdb->index.used; i++) {
+        struct oxp_row *row = &tsdb->index.table->row[i];
+        if (row->due_ms == INT64_MIN || oxp_row_is_free(row)) {
+            continue;
+        }
+        struct oxp_series_dropped dropped = oxp_series_forget(row->series, &tsdb->memory, tsdb->reach_ms, time_ms);
+        if (dropped.newest_ms != INT64_MIN) {
+            add(&counts->samples, 0 - dropped.samples);
+            add(&counts->chunks, 0 - dropped.chunks);
+            note_row(row);
+            if (row->due_ms == INT64_MIN) {
+                add(&counts->series, UINT64_MAX);
+                continue;
+            }
+        }
+        oldest = row->oldest_ms < oldest ? row->oldest_ms : oldest;
+        newest = row->series->coder.time_ms > newest ? row->series->coder.time_ms : newest;
+    }
+    set(&counts->oldest_ms, oldest);
+    set(&counts->newest_ms, newest);
+    if (get(&counts->floor_ms) > time_ms) {
+        set(&counts->floor_ms, time_ms);
+    }
+    tsdb->reach_ms = reach_of(counts);
+    oxp_memory_reclaim(&tsdb->memory);
 }
 
 /* ---- Series and samples ---- */
@@ -254,6 +287,7 @@ static void appended(struct oxp_tsdb *tsdb, struct oxp_tsdb_series *series, int6
 
 enum oxp_status oxp_tsdb_append(struct oxp_tsdb *tsdb, struct oxp_tsdb_series *series, int64_t time_ms, double value) {
     bool first = is_empty(series), added_chunk;
+    int64_t last_ms = series->coder.time_ms;
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     if (!first && time_ms <= series->coder.time_ms) {
@@ -268,6 +302,9 @@ enum oxp_status oxp_tsdb_append(struct oxp_tsdb *tsdb, struct oxp_tsdb_series *s
     }
     if (status == OXP_OK) {
         appended(tsdb, series, time_ms, added_chunk, first);
+        if (!first && minus(time_ms, last_ms) > get(&tsdb->counts.retention_ms)) { /* all before it is past already */
+            row_of(tsdb, series)->due_ms = last_ms < OXP_DUE_MAX ? last_ms + 1 : OXP_DUE_MAX;
+        }
     } else {
         add(&tsdb->counts.refused, 1);
     }
@@ -277,7 +314,7 @@ enum oxp_status oxp_tsdb_append(struct oxp_tsdb *tsdb, struct oxp_tsdb_series *s
 /* ---- Readers ---- */
 
 enum oxp_status oxp_tsdb_read(struct oxp_tsdb *tsdb, struct oxp_tsdb_reader *reader_out) {
-    reader_out->tsdb = tsdb;
+    *reader_out = (struct oxp_tsdb_reader){.tsdb = tsdb};
     return oxp_memory_enter(&tsdb->memory, &reader_out->slot);
 }
 

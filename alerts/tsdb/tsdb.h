@@ -11,7 +11,10 @@
  *
  * Bounds: oxp_tsdb_trim drops what is older than the retention. When the memory limit is passed it drops from the old
  * end of all series until it is kept (and the reach shrinks: stats.reach_ms); when even that is not enough, new series
- * are refused. The limit counts everything: chunks, label sets, index, what waits for readers. */
+ * are refused. The limit counts everything that the heap takes for the memory: chunks, label sets, index, what waits
+ * for readers; and it is never passed, save that a limit which was lowered is kept from the next trim on, and then only
+ * as far as samples take it. It does not count what lies idle between the heap's pieces, nor what others keep beside
+ * (the sampler's table of series, exemplars, results of queries). */
 #ifndef OXP_TSDB_TSDB_H
 #define OXP_TSDB_TSDB_H
 
@@ -82,11 +85,21 @@ bool oxp_tsdb_last(const struct oxp_tsdb_series *series, int64_t *time_ms_out, d
 /* Drops what is older than the retention before `now_ms` and keeps the memory limit. True when the limit made it drop
  * samples within the retention. Call it once for each snapshot. */
 bool oxp_tsdb_trim(struct oxp_tsdb *tsdb, int64_t now_ms);
+/* Drops every sample later than `time_ms`, so that series can go on from there: for a clock that was set back. A series
+ * whose dropped samples ended it (a stale marker) is ended at `time_ms` instead. What is left of a chunk is written
+ * anew; when the memory limit leaves no room for that, its earlier samples are dropped, too. Held handles stay good;
+ * series that are empty now are removed by the next trim. A reader sees each series as it was or as it is now, and what
+ * it saw stays until it is closed. Writer. */
+void oxp_tsdb_forget_after(struct oxp_tsdb *tsdb, int64_t time_ms);
 
 /* ---- Reading ---- */
 struct oxp_tsdb_reader {
     struct oxp_tsdb *tsdb;
     uint64_t slot; /* the reader's own business */
+    /* May be set after oxp_tsdb_read, which leaves NULL: asked now and then while patterns are matched, the one thing
+     * here that may take long. True ends the selection with OXP_ERR_TIMEOUT. */
+    bool (*give_up)(void *ctx);
+    void *give_up_ctx;
 };
 /* Opens a reader: label sets and series that it selects stay until it is closed. Any thread; cheap; never waits for the
  * writer longer than a few microseconds. OXP_ERR_LIMIT when too many (64) are open. */
@@ -99,7 +112,7 @@ struct oxp_tsdb_found {
     const struct oxp_tsdb_series *series;
 };
 /* Series that satisfy all matchers and may have samples in [min_ms, max_ms]. OXP_ERR_NOMEM, OXP_ERR_LIMIT (the arena's
- * cap). */
+ * cap), OXP_ERR_TIMEOUT (the reader's give_up). */
 enum oxp_status oxp_tsdb_select(const struct oxp_tsdb_reader *reader, const struct oxp_matcher *matchers, size_t count,
                                 int64_t min_ms, int64_t max_ms, struct oxp_arena *arena,
                                 struct oxp_tsdb_found **found_out, size_t *found_count_out);

@@ -53,6 +53,36 @@ enum oxp_status oxp_file_path(char path_out[OXP_PATH_MAX], const char *directory
     return join(path_out, directory, name, "", error);
 }
 
+enum oxp_status oxp_file_read(const char *path, struct oxp_buf *out, struct oxp_error *error) {
+    const size_t step = 65536;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return errno == ENOENT ? OXP_END : oxp_file_failure(error, path, "open");
+    }
+    enum oxp_status status = OXP_OK;
+    for (;;) {
+        char *to = oxp_buf_reserve(out, step);
+        if (to == NULL) {
+            status = oxp_buf_status(out);
+            oxp_error_set(error, status, 0, 0, "%s: %s", path, oxp_status_text(status));
+            break;
+        }
+        ssize_t n = read(fd, to, step);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            status = oxp_file_failure(error, path, "read");
+        }
+        if (n <= 0) {
+            break;
+        }
+        oxp_buf_commit(out, (size_t)n);
+    }
+    close(fd);
+    return status;
+}
+
 void oxp_file_set_aside(const char *directory, const char *name) {
     char path[OXP_PATH_MAX], aside[OXP_PATH_MAX];
     if (join(path, directory, name, "", NULL) != OXP_OK) {

@@ -17,6 +17,10 @@ bool oxp_file_sync_directory(const char *directory);
 /* Writes "`directory`/`name`" to a path of OXP_PATH_MAX bytes. OXP_ERR_INVALID when it is too long. */
 enum oxp_status oxp_file_path(char path_out[OXP_PATH_MAX], const char *directory, const char *name,
                               struct oxp_error *error);
+/* Appends the whole of a file to a buffer, whose cap is the limit. OXP_END when there is none, OXP_ERR_LIMIT,
+ * OXP_ERR_NOMEM, or the status of oxp_status_from_errno; `error` names the path. A pipe in its place is not waited for.
+ */
+enum oxp_status oxp_file_read(const char *path, struct oxp_buf *out, struct oxp_error *error);
 /* Renames `name` to `name`.corrupt over an older one; removes it when that is not possible. */
 void oxp_file_set_aside(const char *directory, const char *name);
 

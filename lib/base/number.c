@@ -288,6 +288,55 @@ size_t oxp_number_from_double(char out[OXP_NUMBER_MAX], double value) {
     return write_double(out, value, &whole);
 }
 
+static char *put_zeros(char *to, int count) {
+    for (; count > 0; count--) {
+        *to++ = '0';
+    }
+    return to;
+}
+
+static char *put_digits(char *to, const char *digits, int count) {
+    memcpy(to, digits, (size_t)count);
+    return to + count;
+}
+
+size_t oxp_number_positional(char out[OXP_NUMBER_POSITIONAL_MAX], double value) {
+    char text[OXP_NUMBER_MAX], digits[OXP_NUMBER_MAX], *to = out;
+    size_t len = oxp_number_from_double(text, value);
+    const char *end = text + len, *at = memchr(text, 'e', len);
+    int count = 0, before = 0, exponent = 0; /* digits in all, and in front of the point */
+    if (at == NULL) {
+        memcpy(out, text, len);
+        return len;
+    }
+    bool point = false, minus = at[1] == '-';
+    for (const char *c = text; c < at; c++) {
+        if (*c == '-') {
+            *to++ = '-';
+        } else if (*c == '.') {
+            point = true;
+        } else {
+            digits[count++] = *c;
+            before += point ? 0 : 1;
+        }
+    }
+    for (at += 2; at < end; at++) {
+        exponent = exponent * 10 + (*at - '0');
+    }
+    before += minus ? -exponent : exponent;
+    if (before <= 0) {
+        to = put_zeros(put_digits(to, "0.", 2), -before);
+        return (size_t)(put_digits(to, digits, count) - out);
+    }
+    int whole = before < count ? before : count;
+    to = put_zeros(put_digits(to, digits, whole), before - whole);
+    if (count > whole) {
+        *to++ = '.';
+        to = put_digits(to, digits + whole, count - whole);
+    }
+    return (size_t)(to - out);
+}
+
 size_t oxp_number_from_double_canonical(char out[OXP_NUMBER_MAX], double value) {
     bool whole;
     size_t len = write_double(out, value, &whole);

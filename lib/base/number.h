@@ -18,6 +18,9 @@
 size_t oxp_number_from_double(char out[OXP_NUMBER_MAX], double value);
 /* The same, but a whole number gets ".0": the canonical form of `le` and `quantile` values in OpenMetrics 1.0. */
 size_t oxp_number_from_double_canonical(char out[OXP_NUMBER_MAX], double value);
+/* The same digits without an exponent, however many places that takes (Go's FormatFloat with 'f'): 0.000001234. */
+#define OXP_NUMBER_POSITIONAL_MAX 352 /* bytes: sign, point, 323 zeros and 17 digits, or 309 digits */
+size_t oxp_number_positional(char out[OXP_NUMBER_POSITIONAL_MAX], double value);
 size_t oxp_number_from_u64(char out[OXP_NUMBER_MAX], uint64_t value);
 size_t oxp_number_from_i64(char out[OXP_NUMBER_MAX], int64_t value);
 

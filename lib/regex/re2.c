@@ -23,12 +23,23 @@ struct translator {
     size_t depth;
     size_t last_product; /* of the item that a repetition would apply to */
     bool repeatable;     /* there is such an item */
+    bool alone;          /* nothing stands around the pattern */
 };
 
 static enum oxp_status fail_at(struct translator *t, enum oxp_status status, const char *at, const char *text) {
     const char *end = t->in.end;
     int shown = end - at > 24 ? 24 : (int)(end - at);
     return oxp_error_set(t->error, status, 1, (unsigned)(at - t->in.start) + 1, "%s: `%.*s`", text, shown, at);
+}
+
+/* A parenthesis without its like: Go shows the whole pattern, which behind what Prometheus puts around it says little. */
+static enum oxp_status fail_paren(struct translator *t, const char *at, const char *text) {
+    struct oxp_view whole = oxp_view_of(t->in.start, (size_t)(t->in.end - t->in.start));
+    if (!t->alone || whole.len > 128) {
+        return fail_at(t, OXP_ERR_SYNTAX, at, text);
+    }
+    return oxp_error_set(t->error, OXP_ERR_SYNTAX, 1, (unsigned)(at - t->in.start) + 1, "%s: `%.*s`", text,
+                         (int)whole.len, whole.ptr);
 }
 
 static bool is_digit(int c) {
@@ -205,7 +216,7 @@ static enum oxp_status translate_escape(struct translator *t) {
         oxp_cursor_next(&t->in);
         while (!oxp_cursor_take(&t->in, OXP_VIEW("\\E"))) {
             if (oxp_cursor_at_end(&t->in)) { /* Go allows it, but not within what Prometheus puts around a pattern */
-                return fail_at(t, OXP_ERR_SYNTAX, at, "missing \\E");
+                return t->alone ? OXP_OK : fail_at(t, OXP_ERR_SYNTAX, at, "missing \\E");
             }
             put_code_point(t, take_code_point(t));
         }
@@ -388,11 +399,14 @@ static enum oxp_status translate_open(struct translator *t) {
 
 static enum oxp_status translate_close(struct translator *t) {
     if (t->depth == 0) {
-        return fail_at(t, OXP_ERR_SYNTAX, t->in.pos, "unexpected )");
+        return fail_paren(t, t->in.pos, "unexpected )");
     }
     oxp_cursor_next(&t->in);
     oxp_buf_append_char(t->out, ')');
     t->last_product = t->product[t->depth--];
+    if (t->last_product > t->product[t->depth]) { /* it counts for what is around the group, too */
+        t->product[t->depth] = t->last_product;
+    }
     t->repeatable = true;
     return OXP_OK;
 }
@@ -507,8 +521,8 @@ static enum oxp_status translate_item(struct translator *t) {
     return OXP_OK;
 }
 
-enum oxp_status oxp_re2_translate(struct oxp_view pattern, struct oxp_buf *out, struct oxp_error *error) {
-    struct translator t = {.in = oxp_cursor_over(pattern), .out = out, .error = error};
+enum oxp_status oxp_re2_translate(struct oxp_view pattern, bool alone, struct oxp_buf *out, struct oxp_error *error) {
+    struct translator t = {.in = oxp_cursor_over(pattern), .out = out, .error = error, .alone = alone};
     t.product[0] = 1;
     if (pattern.len > OXP_RE2_PATTERN_MAX) {
         return oxp_error_set(error, OXP_ERR_LIMIT, 1, 1, "the pattern is longer than %d bytes", OXP_RE2_PATTERN_MAX);
@@ -522,7 +536,7 @@ enum oxp_status oxp_re2_translate(struct oxp_view pattern, struct oxp_buf *out, 
         status = translate_item(&t);
     }
     if (status == OXP_OK && t.depth != 0) {
-        status = fail_at(&t, OXP_ERR_SYNTAX, t.group_at[t.depth - 1], "missing closing )");
+        status = fail_paren(&t, t.group_at[t.depth - 1], "missing closing )");
     }
     return status != OXP_OK ? status : oxp_buf_status(out);
 }

@@ -15,7 +15,8 @@
 
 #define STEP_LIMIT 50000 /* about a millisecond of matching */
 #define HEAP_LIMIT_KIB 1024
-#define GIVE_UP 100 /* matches that reached the limit before a pattern is not tried any more */
+#define REPLACE_ROUNDS 64 /* replacements before each next one may take only half the steps */
+#define GIVE_UP 100       /* matches that reached the limit before a pattern is not tried any more */
 #define LITERALS_MAX 256
 #define LITERAL_DEPTH 8
 
@@ -30,12 +31,14 @@ enum shape {
 struct oxp_regex {
     pcre2_code *code;
     _Atomic(pcre2_match_data *) spare; /* one, kept for the next match */
-    atomic_uint limited;
+    atomic_uint limited;               /* matches that came to no end */
+    atomic_uint strikes;               /* those since the last retry */
     enum shape shape;
     struct oxp_view pattern, literal;
     size_t least_more; /* prefix, suffix: bytes there must be besides the literal (.+) */
     const struct oxp_view *literals;
     size_t literal_count;
+    bool loose; /* not anchored */
     struct oxp_arena arena;
 };
 
@@ -225,38 +228,54 @@ static void find_shape(struct oxp_regex *regex) {
 
 /* ---- Compiling ---- */
 
+/* The translated pattern as PCRE2 code. */
+static enum oxp_status compile_text(struct oxp_regex *regex, struct oxp_view text, struct oxp_error *error) {
+    int code = 0;
+    size_t offset = 0;
+    /* values that are no UTF-8 (a test script's) just do not match where they are broken */
+    uint32_t options =
+        PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_INVALID_UTF | PCRE2_DUPNAMES | (regex->loose ? 0 : PCRE2_DOTALL);
+    pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+    if (context == NULL) {
+        return OXP_ERR_NOMEM;
+    }
+    pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+    regex->code = pcre2_compile((PCRE2_SPTR)text.ptr, text.len, options, &code, &offset, context);
+    pcre2_compile_context_free(context);
+    if (regex->code == NULL && code == PCRE2_ERROR_NOMEMORY) {
+        return OXP_ERR_NOMEM;
+    }
+    if (regex->code == NULL) {
+        PCRE2_UCHAR words[160];
+        pcre2_get_error_message(code, words, sizeof words);
+        return oxp_error_set(error, code == PCRE2_ERROR_PATTERN_TOO_LARGE ? OXP_ERR_LIMIT : OXP_ERR_SYNTAX, 1, 1, "%s",
+                             (const char *)words);
+    }
+    return OXP_OK;
+}
+
 static enum oxp_status compile(struct oxp_regex *regex, struct oxp_error *error) {
     struct oxp_buf buf;
     oxp_buf_init(&buf, 0);
-    oxp_buf_append_text(&buf, "\\A(?:");
-    enum oxp_status status = oxp_re2_translate(regex->pattern, &buf, error);
-    oxp_buf_append_text(&buf, ")\\z");
+    oxp_buf_append_text(&buf, regex->loose ? "(?:" : "\\A(?:");
+    enum oxp_status status = oxp_re2_translate(regex->pattern, regex->loose, &buf, error);
+    oxp_buf_append_text(&buf, regex->loose ? ")" : ")\\z");
     status = status != OXP_OK ? status : oxp_buf_status(&buf);
     if (status == OXP_OK) {
-        int code = 0;
-        size_t offset = 0;
-        /* values that are no UTF-8 (a test script's) just do not match where they are broken */
-        uint32_t options = PCRE2_UTF | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_INVALID_UTF | PCRE2_DUPNAMES;
-        regex->code = pcre2_compile((PCRE2_SPTR)buf.data, buf.len, options, &code, &offset, NULL);
-        if (regex->code == NULL && code == PCRE2_ERROR_NOMEMORY) {
-            status = OXP_ERR_NOMEM;
-        } else if (regex->code == NULL) {
-            PCRE2_UCHAR text[160];
-            pcre2_get_error_message(code, text, sizeof text);
-            status = oxp_error_set(error, code == PCRE2_ERROR_PATTERN_TOO_LARGE ? OXP_ERR_LIMIT : OXP_ERR_SYNTAX, 1, 1,
-                                   "%s", (const char *)text);
-        }
+        status = compile_text(regex, oxp_buf_view(&buf), error);
     }
     oxp_buf_fini(&buf);
     return status;
 }
 
-enum oxp_status oxp_regex_new(struct oxp_view pattern, struct oxp_regex **regex_out, struct oxp_error *error) {
+static enum oxp_status make(struct oxp_view pattern, bool loose, struct oxp_regex **regex_out,
+                            struct oxp_error *error) {
     struct oxp_regex *regex = calloc(1, sizeof *regex);
     if (regex == NULL) {
         return oxp_error_set(error, OXP_ERR_NOMEM, 0, 0, "out of memory");
     }
     oxp_arena_init(&regex->arena, 1u << 20);
+    regex->loose = loose;
     regex->pattern = oxp_arena_copy(&regex->arena, pattern);
     enum oxp_status status = oxp_arena_status(&regex->arena);
     status = status != OXP_OK ? status : compile(regex, error);
@@ -264,9 +283,19 @@ enum oxp_status oxp_regex_new(struct oxp_view pattern, struct oxp_regex **regex_
         oxp_regex_free(regex);
         return status == OXP_ERR_NOMEM ? oxp_error_set(error, status, 0, 0, "out of memory") : status;
     }
-    find_shape(regex);
+    if (!loose) {
+        find_shape(regex);
+    }
     *regex_out = regex;
     return OXP_OK;
+}
+
+enum oxp_status oxp_regex_new(struct oxp_view pattern, struct oxp_regex **regex_out, struct oxp_error *error) {
+    return make(pattern, false, regex_out, error);
+}
+
+enum oxp_status oxp_regex_new_loose(struct oxp_view pattern, struct oxp_regex **regex_out, struct oxp_error *error) {
+    return make(pattern, true, regex_out, error);
 }
 
 void oxp_regex_free(struct oxp_regex *regex) {
@@ -284,6 +313,16 @@ struct oxp_view oxp_regex_pattern(const struct oxp_regex *regex) {
 
 unsigned oxp_regex_limited(const struct oxp_regex *regex) {
     return atomic_load_explicit(&regex->limited, memory_order_relaxed);
+}
+
+void oxp_regex_retry(struct oxp_regex *regex) {
+    atomic_store_explicit(&regex->strikes, 0, memory_order_relaxed);
+}
+
+size_t oxp_regex_bytes(const struct oxp_regex *regex) {
+    size_t code = 0;
+    (void)pcre2_pattern_info(regex->code, PCRE2_INFO_SIZE, &code); /* fails only for what is no pattern */
+    return sizeof *regex + regex->arena.bytes + code;
 }
 
 size_t oxp_regex_literals(const struct oxp_regex *regex, const struct oxp_view **literals_out) {
@@ -304,22 +343,46 @@ static void give_data(struct oxp_regex *regex, pcre2_match_data *data) {
     pcre2_match_data_free(atomic_exchange_explicit(&regex->spare, data, memory_order_acq_rel));
 }
 
-static int run(struct oxp_regex *regex, struct oxp_view text, pcre2_match_data *data) {
-    if (data == NULL || atomic_load_explicit(&regex->limited, memory_order_relaxed) >= GIVE_UP) {
-        return PCRE2_ERROR_MATCHLIMIT;
-    }
-    pcre2_match_context *context = pcre2_match_context_create(NULL);
+/* Where a match begins to look, and how many steps it may take. */
+struct attempt {
+    size_t start;
+    uint32_t steps;
+};
+
+static int match(struct oxp_regex *regex, struct oxp_view text, struct attempt attempt, pcre2_match_data *data) {
+    pcre2_match_context *context = data == NULL ? NULL : pcre2_match_context_create(NULL);
     if (context == NULL) {
         return PCRE2_ERROR_NOMEMORY;
     }
-    pcre2_set_match_limit(context, STEP_LIMIT);
+    pcre2_set_match_limit(context, attempt.steps);
     pcre2_set_heap_limit(context, HEAP_LIMIT_KIB);
-    int found = pcre2_match(regex->code, (PCRE2_SPTR)(text.ptr == NULL ? "" : text.ptr), text.len, 0, 0, data, context);
+    PCRE2_SPTR subject = (PCRE2_SPTR)(text.ptr == NULL ? "" : text.ptr);
+    int found = pcre2_match(regex->code, subject, text.len, attempt.start, 0, data, context);
     pcre2_match_context_free(context);
-    if (found == PCRE2_ERROR_MATCHLIMIT || found == PCRE2_ERROR_HEAPLIMIT || found == PCRE2_ERROR_DEPTHLIMIT) {
+    return found;
+}
+
+static bool is_limit(int found) {
+    return found == PCRE2_ERROR_MATCHLIMIT || found == PCRE2_ERROR_HEAPLIMIT || found == PCRE2_ERROR_DEPTHLIMIT;
+}
+
+/* What PCRE2 says of the text; a match that could not be brought to its end is counted. */
+static int run_from(struct oxp_regex *regex, struct oxp_view text, struct attempt attempt, pcre2_match_data *data) {
+    int found = PCRE2_ERROR_MATCHLIMIT;
+    if (atomic_load_explicit(&regex->strikes, memory_order_relaxed) < GIVE_UP) {
+        found = match(regex, text, attempt, data);
+        if (is_limit(found)) {
+            atomic_fetch_add_explicit(&regex->strikes, 1, memory_order_relaxed);
+        }
+    }
+    if (is_limit(found) || found == PCRE2_ERROR_NOMEMORY) {
         atomic_fetch_add_explicit(&regex->limited, 1, memory_order_relaxed);
     }
     return found;
+}
+
+static int run(struct oxp_regex *regex, struct oxp_view text, pcre2_match_data *data) {
+    return run_from(regex, text, (struct attempt){0, STEP_LIMIT}, data);
 }
 
 static bool matches_slowly(const struct oxp_regex *regex, struct oxp_view text) {
@@ -444,5 +507,58 @@ enum oxp_status oxp_regex_expand(const struct oxp_regex *regex, struct oxp_view 
         expand(regex, data, text.ptr == NULL ? OXP_VIEW("") : text, template_text, out);
     }
     give_data(own, data);
-    return found > 0 ? OXP_OK : OXP_END;
+    return found > 0 ? OXP_OK : found == PCRE2_ERROR_NOMEMORY ? OXP_ERR_NOMEM : OXP_END;
+}
+
+/* ---- Replacement (Go's Regexp.ReplaceAllString) ---- */
+
+/* Bytes of the character at `pos`, 0 at the end. */
+static size_t width_at(struct oxp_view text, size_t pos) {
+    size_t width = pos < text.len ? 1 : 0;
+    while (width != 0 && width < 4 && pos + width < text.len && ((unsigned char)text.ptr[pos + width] & 0xc0) == 0x80) {
+        width++;
+    }
+    return width;
+}
+
+/* Fewer steps for each match the more there are, so that all of them together are bounded, too. */
+static uint32_t steps_of_match(size_t round) {
+    size_t halvings = round / REPLACE_ROUNDS < 6 ? round / REPLACE_ROUNDS : 6;
+    return (uint32_t)STEP_LIMIT >> halvings;
+}
+
+static enum oxp_status replace_all(struct oxp_regex *regex, pcre2_match_data *data, struct oxp_view text,
+                                   struct oxp_view template_text, struct oxp_buf *out) {
+    const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(data);
+    size_t search = 0, copied = 0; /* where to look from; what has been written or replaced */
+    for (size_t round = 0; search <= text.len && oxp_buf_status(out) == OXP_OK; round++) {
+        int found = run_from(regex, text, (struct attempt){search, steps_of_match(round)}, data);
+        if (found == PCRE2_ERROR_NOMATCH) {
+            break;
+        }
+        if (found <= 0) {
+            return found == PCRE2_ERROR_NOMEMORY ? OXP_ERR_NOMEM : OXP_ERR_LIMIT;
+        }
+        oxp_buf_append(out, text.ptr + copied, ends[0] - copied);
+        if (ends[1] > copied || ends[0] == 0) { /* nothing is put for an empty match right behind another one */
+            expand(regex, data, text, template_text, out);
+        }
+        copied = ends[1];
+        size_t width = width_at(text, search);
+        search = search + (width == 0 ? 1 : width) > copied ? search + (width == 0 ? 1 : width) : copied;
+    }
+    oxp_buf_append(out, text.ptr + copied, text.len - copied);
+    return oxp_buf_status(out);
+}
+
+enum oxp_status oxp_regex_replace_all(const struct oxp_regex *regex, struct oxp_view text,
+                                      struct oxp_view template_text, struct oxp_buf *out) {
+    struct oxp_regex *own = (struct oxp_regex *)(uintptr_t)regex; /* the spare and the count are atomics */
+    pcre2_match_data *data = take_data(own);
+    if (data == NULL) {
+        return OXP_ERR_NOMEM;
+    }
+    enum oxp_status status = replace_all(own, data, text.ptr == NULL ? OXP_VIEW("") : text, template_text, out);
+    give_data(own, data);
+    return status;
 }

@@ -39,4 +39,9 @@ static inline bool oxp_view_starts(struct oxp_view view, struct oxp_view prefix)
     return view.len >= prefix.len && (prefix.len == 0 || memcmp(view.ptr, prefix.ptr, prefix.len) == 0);
 }
 
+static inline bool oxp_view_ends(struct oxp_view view, struct oxp_view suffix) {
+    return view.len >= suffix.len &&
+           (suffix.len == 0 || memcmp(view.ptr + view.len - suffix.len, suffix.ptr, suffix.len) == 0);
+}
+
 #endif

@@ -215,8 +215,8 @@ static void test_limits(void **state) {
 
 static void test_memory(void **state) {
     (void)state;
-    struct oxp_query_state query = {0};
-    oxp_arena_init(&query.arena, 100);
+    struct oxp_query_state query = {.memory_max = 100};
+    oxp_arena_init(&query.arena, query.memory_max);
     assert_null(oxp_arena_take(&query.arena, 200));
     assert_int_equal(oxp_query_memory(&query), OXP_ERR_LIMIT);
     assert_string_equal(query.error.text, "query needs more than its 100 bytes of memory");

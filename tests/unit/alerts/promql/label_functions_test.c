@@ -1,4 +1,5 @@
 /* Functions of labels and of order. */
+#include "alerts/promql/parse.h"
 #include "tests/unit/alerts/promql/call_support.h"
 
 /* ---- sort ---- */
@@ -193,7 +194,43 @@ static void test_too_many_labels(void **state) {
     bench_text(&bench, "");
     struct oxp_vector out;
     assert_int_equal(bench_run(&bench, &out), OXP_ERR_LIMIT);
-    assert_true(bench.query.error.text[0] != '\0');
+    assert_string_equal(bench.query.error.text, "a series would have more than 64 labels");
+    bench_end(&bench);
+}
+
+/* Nor is a value longer than a mebibyte. */
+static void test_too_long_value(void **state) {
+    (void)state;
+    static char separator[(1 << 20) + 1];
+    memset(separator, '-', sizeof separator - 1);
+    for (int i = 0; i < 2; i++) {
+        struct bench bench;
+        struct oxp_vector out;
+        bench_begin(&bench, "label_join", 1);
+        bench_vector(&bench, "x,a=1,b=2 1\n");
+        bench_text(&bench, "dst");
+        bench_text(&bench, separator + 2 - 2 * i); /* between two values of one byte: as long as may be, or longer */
+        bench_text(&bench, "a");
+        bench_text(&bench, "b");
+        assert_int_equal(bench_run(&bench, &out), i == 0 ? OXP_OK : OXP_ERR_LIMIT);
+        assert_string_equal(bench.query.error.text, i == 0 ? "" : "a label value would be longer than 1048576 bytes");
+        bench_end(&bench);
+    }
+}
+
+/* A match that came to no end does not pass for one that failed. */
+static void test_slow_pattern(void **state) {
+    (void)state;
+    struct bench bench;
+    struct oxp_vector out;
+    bench_begin(&bench, "label_replace", 1);
+    bench_vector(&bench, "x,src=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac 1\n");
+    bench_text(&bench, "dst");
+    bench_text(&bench, "v");
+    bench_text(&bench, "src");
+    bench_text(&bench, "(a*)*[bd]");
+    assert_int_equal(bench_run(&bench, &out), OXP_ERR_LIMIT);
+    assert_string_equal(bench.query.error.text, OXP_PROMQL_PATTERN_LIMIT);
     bench_end(&bench);
 }
 
@@ -225,8 +262,14 @@ static void test_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sort),       cmocka_unit_test(test_sort_in_range),   cmocka_unit_test(test_label_replace),
-        cmocka_unit_test(test_label_join), cmocka_unit_test(test_too_many_labels), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_sort_in_range),
+        cmocka_unit_test(test_label_replace),
+        cmocka_unit_test(test_label_join),
+        cmocka_unit_test(test_too_many_labels),
+        cmocka_unit_test(test_too_long_value),
+        cmocka_unit_test(test_slow_pattern),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,11 +80,11 @@ static void takes_long_lists(void **state) {
     struct oxp_buf text;
     oxp_buf_init(&text, 0);
     oxp_buf_append_text(&text, "label_join(sum by (a");
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < OXP_PROMQL_NAMES_MAX - 1; i++) {
         oxp_buf_append_format(&text, ",l%u", i % 500);
     }
     oxp_buf_append_text(&text, ") (up{a='b'");
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < OXP_PROMQL_MATCHERS_MAX - 1; i++) {
         oxp_buf_append_format(&text, ",l%u%s'v%u'", i, i % 2 == 0 ? "=" : "!~", i);
     }
     oxp_buf_append_text(&text, "}), 'dst', 'sep'");
@@ -96,16 +96,67 @@ static void takes_long_lists(void **state) {
     oxp_buf_fini(&text);
     const struct oxp_promql_node *sum = expr->root->call.args[0];
     assert_int_equal(expr->root->call.arg_count, 1003);
-    assert_int_equal(sum->aggregate.written_count, 1001);
+    assert_int_equal(sum->aggregate.written_count, 1000);
     assert_int_equal(sum->aggregate.grouping.count, 501);
     for (size_t i = 1; i < 501; i++) {
         assert_true(oxp_symbol_compare(sum->aggregate.grouping.names[i - 1], sum->aggregate.grouping.names[i]) < 0);
     }
-    assert_int_equal(sum->aggregate.expr->selector.matcher_count, 1002);
-    assert_int_equal(expr->regex_count, 500);
+    assert_int_equal(sum->aggregate.expr->selector.matcher_count, 501); /* with the name's */
+    assert_int_equal(expr->regex_count, 249);
     assert_true(oxp_matcher_accepts(&sum->aggregate.expr->selector.matchers[2], OXP_VIEW("other")));
     assert_false(oxp_matcher_accepts(&sum->aggregate.expr->selector.matchers[2], OXP_VIEW("v1")));
     oxp_promql_expr_free(expr);
+}
+
+/* `head`, then `count` times `item` with its number, then `tail`: the status, and the error's text and column. */
+static enum oxp_status parse_list(const char *head, const char *item, unsigned count, const char *tail,
+                                  struct oxp_error *error) {
+    struct oxp_promql_expr *expr = NULL;
+    struct oxp_buf text;
+    oxp_buf_init(&text, 0);
+    oxp_buf_append_text(&text, head);
+    for (unsigned i = 0; i < count; i++) {
+        oxp_buf_append_text(&text, i == 0 ? "" : ",");
+        oxp_buf_append_text(&text, item);
+    }
+    oxp_buf_append_text(&text, tail);
+    enum oxp_status status = oxp_promql_parse(oxp_buf_view(&text), &expr, error);
+    assert_true((status == OXP_OK) == (expr != NULL));
+    assert_true(expr == NULL || expr->regex_bytes <= OXP_PROMQL_PATTERNS_MAX);
+    oxp_promql_expr_free(expr);
+    oxp_buf_fini(&text);
+    return status;
+}
+
+/* What would make a short text cost much: every list has an end. */
+static void bounds_its_lists(void **state) {
+    (void)state;
+    static const struct {
+        const char *head, *item, *tail;
+        unsigned most;
+        const char *words;
+    } rows[] = {
+        {"sum by (", "a", ") (up)", 1000, "more than 1000 labels in one list"},
+        {"sum without (", "'a'", ") (up)", 1000, "more than 1000 labels in one list"},
+        {"a * on (", "a", ") b", 1000, "more than 1000 labels in one list"},
+        {"a * on (b) group_left (", "a", ") b", 1000, "more than 1000 labels in one list"},
+        {"{", "a='b'", "}", 500, "more than 500 matchers in one selector"},
+        {"{", "'m'", "}", 500, "more than 500 matchers in one selector"},
+        {"rate(up{", "a!~'b.*|c'", "}[5m])", 500, "more than 500 matchers in one selector"},
+        /* some 64 KiB and some 4 KiB each */
+        {"{", "a=~'(ab){999}(ab){999}(ab){999}'", "}", 150, "the regular expressions take more than 8 MiB"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct oxp_error error = {0};
+        if (parse_list(rows[i].head, rows[i].item, rows[i].most, rows[i].tail, &error) != OXP_OK) {
+            fail_msg("%s: %s", rows[i].head, error.text);
+        }
+        enum oxp_status status = parse_list(rows[i].head, rows[i].item, rows[i].most * 2, rows[i].tail, &error);
+        if (status != OXP_ERR_LIMIT || strcmp(error.text, rows[i].words) != 0) {
+            fail_msg("%s: %s", rows[i].head, error.text);
+        }
+        assert_int_equal(error.line, 1);
+    }
 }
 
 /* ---- Selectors alone ---- */
@@ -262,11 +313,9 @@ static void parses_the_corpus(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bounds_its_recursion),
-        cmocka_unit_test(bounds_the_text),
-        cmocka_unit_test(takes_long_lists),
-        cmocka_unit_test(reads_selectors_alone),
-        cmocka_unit_test(survives_any_failing_allocation),
+        cmocka_unit_test(bounds_its_recursion),  cmocka_unit_test(bounds_the_text),
+        cmocka_unit_test(takes_long_lists),      cmocka_unit_test(bounds_its_lists),
+        cmocka_unit_test(reads_selectors_alone), cmocka_unit_test(survives_any_failing_allocation),
         cmocka_unit_test(parses_the_corpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

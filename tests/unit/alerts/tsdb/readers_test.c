@@ -1,15 +1,17 @@
-/* A writer that makes series, appends, trims and loses series again, and readers beside it: what they see is in order,
- * true (every value is a function of its series and time) and complete, and labels can be read. */
+/* A writer that makes series, appends, trims, loses series again and goes back in time, and readers beside it: what
+ * they see is in order, true (every value is a function of its series and time) and complete, and labels can be read.
+ */
 #include "lib/base/random.h"
 #include "tests/unit/alerts/tsdb/memory_support.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { SERIES = 300, READERS = 3, STEP = 1000, KEPT = 40 };
+enum { SERIES = 300, READERS = 3, STEP = 1000, KEPT = 40, BACK = 12 };
 
 static struct oxp_tsdb *tsdb;
 static atomic_int done; /* the last tick that is wholly there */
+static atomic_int era;  /* how often time went back */
 static atomic_bool stopped;
 static atomic_size_t wrong, seen;
 
@@ -40,8 +42,22 @@ static bool is_there(int id, int tick) {
 
 struct writing {
     int ticks;
+    int eras;      /* how often time goes back */
     bool refusals; /* are to be expected */
 };
+
+/* To between two ticks, where a marker tells of series that had ended. */
+static int go_back(int tick) {
+    tick -= BACK;
+    atomic_store(&done, tick);
+    atomic_fetch_add(&era, 1);
+    oxp_tsdb_forget_after(tsdb, (int64_t)tick * STEP + STEP / 2);
+    return tick;
+}
+
+static bool is_marker(int64_t time_ms, double value) {
+    return time_ms % STEP == STEP / 2 && oxp_is_stale(value);
+}
 
 static void *write_all(void *ctx) {
     const struct writing *writing = ctx;
@@ -68,6 +84,9 @@ static void *write_all(void *ctx) {
         }
         atomic_store(&done, tick);
         oxp_tsdb_trim(tsdb, (int64_t)tick * STEP);
+        if (tick % 61 == 0 && atomic_load(&era) < writing->eras) {
+            tick = go_back(tick);
+        }
     }
     atomic_store(&stopped, true);
     oxp_arena_fini(&arena);
@@ -87,8 +106,13 @@ static bool same(double a, double b) {
     return memcmp(&a, &b, sizeof a) == 0;
 }
 
-static void check_series(const struct oxp_tsdb_reader *reader, const struct oxp_tsdb_found *found, int since,
-                         bool complete, struct oxp_points *points) {
+struct moment {
+    int era, tick; /* in this order: the tick may already be another era's, and then it is an earlier one */
+};
+
+static void check_series(const struct oxp_tsdb_reader *reader, const struct oxp_tsdb_found *found,
+                         const struct moment *then, bool complete, struct oxp_points *points) {
+    int since = then->tick, was = then->era;
     int id = id_of(found->labels), expected = 0, got = 0, last = 0;
     int64_t newest_ms;
     double newest;
@@ -96,19 +120,22 @@ static void check_series(const struct oxp_tsdb_reader *reader, const struct oxp_
     for (size_t i = 0; i < points->count; i++) {
         int tick = (int)(points->time_ms[i] / STEP);
         expect(i == 0 || points->time_ms[i] > points->time_ms[i - 1]);
+        if (is_marker(points->time_ms[i], points->value[i])) {
+            continue;
+        }
         expect(is_there(id, tick) && same(points->value[i], value_at(id, tick)));
         got += tick > since - KEPT / 2 && tick <= since;
         last = tick <= since ? tick : last; /* later ones one call may see and the next one not */
     }
     if (oxp_tsdb_newest(reader, found->series, 0, INT64_MAX, &newest_ms, &newest)) {
-        expect(same(newest, value_at(id, (int)(newest_ms / STEP))));
-        expect(newest_ms / STEP >= last);
+        expect(is_marker(newest_ms, newest) || same(newest, value_at(id, (int)(newest_ms / STEP))));
+        expect(newest_ms / STEP >= last || atomic_load(&era) != was);
     }
     for (int tick = since - KEPT / 2 + 1; tick <= since; tick++) {
         expected += tick > 0 && is_there(id, tick);
     }
-    /* unless the writer was so fast that it has trimmed since */
-    expect(!complete || got == expected || atomic_load(&done) > since + KEPT / 4);
+    /* unless the writer was so fast that it has trimmed since, or went back */
+    expect(!complete || got == expected || atomic_load(&done) > since + KEPT / 4 || atomic_load(&era) != was);
     atomic_fetch_add(&seen, points->count);
 }
 
@@ -136,12 +163,13 @@ static void *read_all(void *ctx) {
         size_t count = 0, from = oxp_random_u64(&random) % 4, some = oxp_random_u64(&random) % (5 - from);
         expect(oxp_tsdb_read(tsdb, &reader) == OXP_OK);
         for (unsigned again = 0; again < 3; again++) {
-            int since = atomic_load(&done);
+            struct moment then = {.era = atomic_load(&era)};
+            then.tick = atomic_load(&done);
             expect(oxp_tsdb_select(&reader, matchers + from, some, 0, INT64_MAX, &arena, &found, &count) == OXP_OK);
             for (size_t i = 0; i < count; i++) {
                 expect(i == 0 || oxp_labels_compare(found[i - 1].labels, found[i].labels) < 0);
                 expect(oxp_matchers_accept(matchers + from, some, found[i].labels));
-                check_series(&reader, &found[i], since, reading->complete, &points);
+                check_series(&reader, &found[i], &then, reading->complete, &points);
             }
         }
         expect(oxp_tsdb_label_values(&reader, OXP_VIEW("group"), NULL, 0, 0, INT64_MAX, &arena, &symbols, &count) ==
@@ -161,13 +189,14 @@ static void *read_all(void *ctx) {
     return NULL;
 }
 
-static void run(size_t memory_limit, int ticks) {
+static void run(size_t memory_limit, int ticks, int eras) {
     struct oxp_tsdb_options options = {.retention_ms = KEPT * STEP, .memory_limit = memory_limit};
-    struct writing writing = {ticks, memory_limit != 0};
+    struct writing writing = {ticks, eras, memory_limit != 0};
     struct reading readings[READERS];
     pthread_t writer, readers[READERS];
     atomic_store(&stopped, false);
     atomic_store(&done, 0);
+    atomic_store(&era, 0);
     atomic_store(&seen, 0);
     assert_int_equal(oxp_tsdb_new(&options, &tsdb), OXP_OK);
     for (unsigned i = 0; i < READERS; i++) {
@@ -192,18 +221,25 @@ static void run(size_t memory_limit, int ticks) {
 
 static void test_readers_beside_the_writer(void **state) {
     (void)state;
-    run(0, 600);
+    run(0, 600, 0);
 }
 
 static void test_readers_while_memory_is_short(void **state) {
     (void)state;
-    run(200 << 10, 400);
+    run(200 << 10, 400, 0);
+}
+
+static void test_readers_while_time_goes_back(void **state) {
+    (void)state;
+    run(0, 400, 12);
+    run(200 << 10, 300, 8);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_readers_beside_the_writer),
         cmocka_unit_test(test_readers_while_memory_is_short),
+        cmocka_unit_test(test_readers_while_time_goes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

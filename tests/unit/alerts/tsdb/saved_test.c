@@ -37,6 +37,27 @@ int __wrap_fsync(int fd) {
     return syncs.fail == 0 ? 0 : -1;
 }
 
+/* While `watched` is being written to a file, none of its readers is taken: a disk may hang. */
+static struct oxp_tsdb *watched;
+static unsigned writes;
+
+ssize_t __real_write(int fd, const void *bytes, size_t len);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len) {
+    enum { READERS = 64 };
+    struct oxp_tsdb_reader readers[READERS];
+    if (watched != NULL) {
+        for (size_t i = 0; i < READERS; i++) {
+            assert_int_equal(oxp_tsdb_read(watched, &readers[i]), OXP_OK);
+        }
+        for (size_t i = 0; i < READERS; i++) {
+            oxp_tsdb_close(&readers[i]);
+        }
+        writes++;
+    }
+    return __real_write(fd, bytes, len);
+}
+
 static bool exists(const char *path) {
     return access(path, F_OK) == 0;
 }
@@ -131,6 +152,36 @@ static void test_round_trip(void **state) {
     assert_memory(next, "", before);
     free(before);
     assert_true(exists(saved_path)); /* it is the last snapshot still, should this run crash */
+    oxp_tsdb_free(first);
+    oxp_tsdb_free(next);
+}
+
+/* More than is written at a time. */
+static void test_large(void **state) {
+    (void)state;
+    struct oxp_tsdb *first = new_memory(36000, 0), *next = new_memory(36000, 0);
+    enum { SERIES = 330, SAMPLES = 1000 };
+    for (int i = 0; i < SERIES; i++) {
+        struct oxp_arena arena;
+        struct oxp_tsdb_series *series = NULL;
+        char name[64];
+        snprintf(name, sizeof name, "large,a=%d,b=%d", i % 7, i);
+        oxp_arena_init(&arena, 0);
+        assert_int_equal(oxp_tsdb_series_at(first, labels_of(&arena, name), &series), OXP_OK);
+        for (int k = 0; k < SAMPLES; k++) {
+            assert_int_equal(oxp_tsdb_append(first, series, 1000000 + 1000 * k, 1 / (i + k * 1.7 + 1)), OXP_OK);
+        }
+        oxp_arena_fini(&arena);
+    }
+    watched = first;
+    writes = 0;
+    save(first, 2000000);
+    watched = NULL;
+    assert_true(writes > 2);
+    assert_int_equal(load(next, 2000000), SERIES * SAMPLES);
+    char *before = memory_text(first, "");
+    assert_memory(next, "", before);
+    free(before);
     oxp_tsdb_free(first);
     oxp_tsdb_free(next);
 }
@@ -347,6 +398,7 @@ static void test_malformed_records(void **state) {
             OXP_ERR_CORRUPT),
         ROW("a time beyond sense", "\x01\x01n\x01v\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00", OXP_ERR_CORRUPT),
         ROW("bits past the value", "\x01\x01n\x01v\x01\x02\xff\x01\x00", OXP_ERR_CORRUPT),
+        ROW("a token beyond its table", "\x01\x01n\x01v\x01\x02\x83\x02\x01", OXP_ERR_CORRUPT),
         ROW("bits cut off", "\x01\x01n\x01v\x01\x02\x23\x00", OXP_ERR_CORRUPT),
         ROW("values cut off", "\x01\x01n\x01v\x01\x02", OXP_ERR_CORRUPT),
         ROW("bytes behind the end", "\x01\x01n\x01v\x01\x02\x00\x00", OXP_ERR_CORRUPT),
@@ -485,6 +537,7 @@ int main(void) {
     snprintf(aside_path, sizeof aside_path, "%s/samples.saved.corrupt", folder);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_round_trip, clean),
+        cmocka_unit_test_teardown(test_large, clean),
         cmocka_unit_test_teardown(test_nothing_there, clean),
         cmocka_unit_test_teardown(test_what_is_too_old_or_of_the_future, clean),
         cmocka_unit_test_teardown(test_lower_limit, clean),

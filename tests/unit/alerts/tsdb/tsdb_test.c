@@ -588,6 +588,7 @@ static void test_memory_limit(void **state) {
     struct oxp_random random;
     size_t refused = 0;
     bool cut = false;
+    int64_t least = INT64_MAX, most = 0;
     oxp_random_seed(&random, 8);
     open_tsdb(0, LIMIT);
     for (size_t i = 0; i < SERIES; i++) {
@@ -605,11 +606,17 @@ static void test_memory_limit(void **state) {
             check_reach(series, SERIES, now);
         }
         assert_true(stats().bytes <= LIMIT);
+        if (now > 400 * STEP) {
+            least = stats().reach_ms < least ? stats().reach_ms : least;
+            most = stats().reach_ms > most ? stats().reach_ms : most;
+        }
     }
     assert_true(cut);
     assert_int_equal(refused, 0);
-    assert_true(stats().reach_ms < 3600000 && stats().reach_ms > 600000);
-    print_message("reach %lld s in %d KiB for %d series\n", (long long)stats().reach_ms / 1000, LIMIT >> 10, SERIES);
+    print_message("reach %lld to %lld s in %d KiB for %d series\n", (long long)least / 1000, (long long)most / 1000,
+                  LIMIT >> 10, SERIES);
+    assert_true(most < 3600000 && least > 1200000);
+    assert_true(most < least + least / 5); /* it does not swing much */
     /* With room again, the reach grows back. */
     oxp_tsdb_configure(tsdb, &(struct oxp_tsdb_options){.memory_limit = 16 << 20});
     int64_t now = 600 * STEP;

@@ -407,6 +407,42 @@ static void test_u64(void **state) {
     }
 }
 
+/* Every row is what Go's strconv.FormatFloat(v, 'f', -1, 64) gives. */
+static void test_positional(void **state) {
+    (void)state;
+    static const struct {
+        double value;
+        const char *head, *tail; /* of the text */
+        size_t length;
+    } rows[] = {
+        {0, "0", "0", 1},
+        {-0.0, "-0", "0", 2},
+        {1.5, "1.5", "1.5", 3},
+        {-1e-6, "-0.000001", "1", 9},
+        {1.234e-6, "0.000001234", "1234", 11},
+        {1e21, "1000000000000000000000", "0", 22},
+        {-1.5e21, "-1500000000000000000000", "0", 23},
+        {1.2345678901234567e22, "12345678901234568", "00000", 23},
+        {123456789.125, "123456789.125", "5", 13},
+        {5e-324, "0.000000", "0005", 326},
+        {-2.2250738585072014e-308, "-0.0000", "22250738585072014", 327},
+        {1.7976931348623157e308, "17976931348623157000", "000", 309},
+        {(double)INFINITY, "+Inf", "Inf", 4},
+        {(double)NAN, "NaN", "NaN", 3},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char text[OXP_NUMBER_POSITIONAL_MAX + 1];
+        size_t length = oxp_number_positional(text, rows[i].value);
+        text[length] = '\0';
+        size_t tail = strlen(rows[i].tail);
+        if (length != rows[i].length || strncmp(text, rows[i].head, strlen(rows[i].head)) != 0 ||
+            strcmp(text + length - tail, rows[i].tail) != 0) {
+            fail_msg("%g: %s (%zu)", rows[i].value, text, length);
+        }
+        assert_true(isnan(rows[i].value) || strtod(text, NULL) == rows[i].value);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known),
@@ -420,6 +456,7 @@ int main(void) {
         cmocka_unit_test(test_long_inputs),
         cmocka_unit_test(test_locale),
         cmocka_unit_test(test_u64),
+        cmocka_unit_test(test_positional),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,6 +192,8 @@ static const struct {
     {"a{3,2}", OXP_ERR_SYNTAX, 2, "invalid repeat count"},
     {"(a{100}){11}", OXP_ERR_SYNTAX, 9, "invalid repeat count"},
     {"((a{10}b{10}){10}){11}", OXP_ERR_SYNTAX, 19, "invalid repeat count"},
+    {"((a{1000})){2}", OXP_ERR_SYNTAX, 12, "invalid repeat count"},
+    {"(?:(?:(?:a{100}))){11}", OXP_ERR_SYNTAX, 19, "invalid repeat count"},
     {"\\", OXP_ERR_SYNTAX, 1, "trailing backslash"},
     {"\\8", OXP_ERR_UNSUPPORTED, 1, "invalid escape sequence"},
     {"(a)\\1", OXP_ERR_UNSUPPORTED, 4, "backreferences"},
@@ -283,6 +285,117 @@ static void templates_expand(void **state) {
     }
 }
 
+/* Go's MatchString: anywhere in the text, the dot matches no newline. */
+static const struct row loose_rows[] = {
+    {"a", "xay", true},        {"a", "xy", false},          {"", "", true},
+    {"^a$", "xay", false},     {"^a$", "a", true},          {"a.b", "a\nb", false},
+    {"(?s)a.b", "a\nb", true}, {"a$", "a\n", false},        {"(?m)a$", "a\nb", true},
+    {"[^b]", "\n", true},      {"\\Qa.b", "xa.b", true},    {"\\Qa.b", "xacb", false},
+    {"a|b", "xxb", true},      {"\\bcd\\b", "ab cd", true}, {"foo", "fo", false},
+};
+
+static void loose_patterns_match_anywhere(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof loose_rows / sizeof loose_rows[0]; i++) {
+        struct oxp_regex *regex = NULL;
+        assert_int_equal(oxp_regex_new_loose(oxp_view_from(loose_rows[i].pattern), &regex, NULL), OXP_OK);
+        if (oxp_regex_matches(regex, oxp_view_from(loose_rows[i].text)) != loose_rows[i].matches) {
+            fail_msg("`%s` on `%s`", loose_rows[i].pattern, loose_rows[i].text);
+        }
+        assert_int_equal(oxp_regex_literals(regex, NULL), 0);
+        oxp_regex_free(regex);
+    }
+    struct oxp_regex *regex = NULL;
+    assert_int_equal(oxp_regex_new_loose(OXP_VIEW("(?=a)"), &regex, NULL), OXP_ERR_UNSUPPORTED);
+    assert_int_equal(oxp_regex_new_loose(OXP_VIEW("a("), &regex, NULL), OXP_ERR_SYNTAX);
+}
+
+/* Go's ReplaceAllString; every row was run there. */
+static const struct {
+    const char *pattern, *text, *template_text, *want;
+} replacements[] = {
+    {"a", "banana", "o", "bonono"},
+    {"a", "xyz", "o", "xyz"},
+    {"a", "", "o", ""},
+    {"", "", "-", "-"},
+    {"", "abc", "-", "-a-b-c-"},
+    {"x*", "axb", "-", "-a-b-"},
+    {"b*", "abbbc", "-", "-a-c-"},
+    {"a|ab", "abab", "X", "XbXb"},
+    {"(a)(x)?", "bab", "[$2$1]", "b[a]b"},
+    {"(?P<k>\\w+)=(\\w+)", "a=b c=d", "${2}=$k", "b=a d=c"},
+    {"a", "bab", "$$", "b$b"},
+    {".*", "a\nb", "z", "z\nz"},
+    {"^", "ab", ">", ">ab"},
+    {"$", "ab", "<", "ab<"},
+    {"(?m)^", "a\nb", "> ", "> a\n> b"},
+    {"\\b", "ab cd", "|", "|ab| |cd|"},
+    {"\xc3\xa9*",
+     "a\xc3\xa9"
+     "b",
+     "-", "-a-b-"},
+    {"", "\xc3\xa9", "-", "-\xc3\xa9-"},
+    {":.*", "host:80", "", "host"},
+};
+
+static void all_matches_are_replaced(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof replacements / sizeof replacements[0]; i++) {
+        struct oxp_regex *regex = NULL;
+        struct oxp_buf out;
+        oxp_buf_init(&out, 0);
+        assert_int_equal(oxp_regex_new_loose(oxp_view_from(replacements[i].pattern), &regex, NULL), OXP_OK);
+        enum oxp_status status = oxp_regex_replace_all(regex, oxp_view_from(replacements[i].text),
+                                                       oxp_view_from(replacements[i].template_text), &out);
+        assert_int_equal(status, OXP_OK);
+        if (!oxp_view_is(oxp_buf_view(&out), replacements[i].want)) {
+            fail_msg("`%s` on `%s`: `%s`, want `%s`", replacements[i].pattern, replacements[i].text, oxp_buf_text(&out),
+                     replacements[i].want);
+        }
+        oxp_buf_fini(&out);
+        oxp_regex_free(regex);
+    }
+}
+
+static void replacing_is_bounded(void **state) {
+    (void)state;
+    static char many[70000];
+    struct oxp_regex *regex = NULL;
+    struct oxp_buf out;
+    oxp_buf_init(&out, 100000);
+    memset(many, 'a', sizeof many);
+    assert_int_equal(oxp_regex_new_loose(OXP_VIEW("(x+x+)+y"), &regex, NULL), OXP_OK);
+    assert_int_equal(
+        oxp_regex_replace_all(regex, OXP_VIEW("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx y"), OXP_VIEW(""), &out),
+        OXP_ERR_LIMIT);
+    oxp_regex_free(regex);
+    oxp_buf_clear(&out);
+    assert_int_equal(oxp_regex_new_loose(OXP_VIEW("a"), &regex, NULL), OXP_OK);
+    assert_int_equal(oxp_regex_replace_all(regex, oxp_view_of(many, sizeof many), OXP_VIEW("b"), &out), OXP_OK);
+    assert_true(out.len == sizeof many && memchr(out.data, 'a', out.len) == NULL);
+    oxp_buf_clear(&out);
+    assert_int_equal(oxp_regex_replace_all(regex, oxp_view_of(many, sizeof many), OXP_VIEW("bb"), &out), OXP_ERR_LIMIT);
+    oxp_buf_fini(&out);
+    oxp_regex_free(regex);
+}
+
+static void replace_again(void *ctx) {
+    (void)ctx;
+    struct oxp_regex *regex = NULL;
+    struct oxp_buf out;
+    oxp_buf_init(&out, 0);
+    enum oxp_status status = oxp_regex_new_loose(OXP_VIEW("(a)"), &regex, NULL);
+    status = status != OXP_OK ? status : oxp_regex_replace_all(regex, OXP_VIEW("banana"), OXP_VIEW("<$1>"), &out);
+    assert_true(status == OXP_ERR_NOMEM || (status == OXP_OK && oxp_view_is(oxp_buf_view(&out), "b<a>n<a>n<a>")));
+    oxp_buf_fini(&out);
+    oxp_regex_free(regex);
+}
+
+static void memory_may_end_while_replacing(void **state) {
+    (void)state;
+    assert_true(alloc_fail_each(replace_again, NULL) >= 3);
+}
+
 static void sets_of_literals_are_told(void **state) {
     (void)state;
     static const struct {
@@ -315,8 +428,31 @@ static void steps_are_bounded(void **state) {
     for (int i = 0; i < 200; i++) {
         assert_false(oxp_regex_matches(regex, text));
     }
-    assert_int_equal(oxp_regex_limited(regex), 100);
+    assert_int_equal(oxp_regex_limited(regex),
+                     200); /* the second hundred was not tried, and cannot be believed either */
+    assert_false(oxp_regex_matches(regex, OXP_VIEW("xxy")));
+    assert_int_equal(oxp_regex_limited(regex), 201);
+    oxp_regex_retry(regex);
+    assert_true(oxp_regex_matches(regex, OXP_VIEW("xxy")));
+    assert_int_equal(oxp_regex_limited(regex), 201);
+    struct oxp_buf out;
+    oxp_buf_init(&out, 0);
+    assert_int_equal(oxp_regex_expand(regex, text, OXP_VIEW("$1"), &out), OXP_END);
+    assert_int_equal(oxp_regex_limited(regex), 202);
+    oxp_buf_fini(&out);
     oxp_regex_free(regex);
+}
+
+/* Small patterns take a few kilobytes, those that are written out take what they are. */
+static void memory_is_told(void **state) {
+    (void)state;
+    struct oxp_regex *small = NULL, *large = NULL;
+    assert_int_equal(oxp_regex_new(OXP_VIEW("a.*b"), &small, NULL), OXP_OK);
+    assert_int_equal(oxp_regex_new(OXP_VIEW("(ab){1000}"), &large, NULL), OXP_OK);
+    assert_in_range(oxp_regex_bytes(small), 100, 8192);
+    assert_in_range(oxp_regex_bytes(large), 8192, 100000);
+    oxp_regex_free(small);
+    oxp_regex_free(large);
 }
 
 static void make_and_use(void *ctx) {
@@ -344,8 +480,13 @@ int main(void) {
         cmocka_unit_test(a_nul_is_a_character),
         cmocka_unit_test(what_re2_does_not_know_is_refused),
         cmocka_unit_test(templates_expand),
+        cmocka_unit_test(loose_patterns_match_anywhere),
+        cmocka_unit_test(all_matches_are_replaced),
+        cmocka_unit_test(replacing_is_bounded),
+        cmocka_unit_test(memory_may_end_while_replacing),
         cmocka_unit_test(sets_of_literals_are_told),
         cmocka_unit_test(steps_are_bounded),
+        cmocka_unit_test(memory_is_told),
         cmocka_unit_test(memory_may_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
