@@ -8,6 +8,7 @@ step() { printf '\n== %s\n' "$1"; }
 
 step "layers, headers, banned functions, other rules of the tree"
 python3 tests/arch/check.py
+python3 tests/arch/rules.py
 
 step "clang-format"
 git ls-files '*.c' '*.h' | xargs clang-format-14 --dry-run --Werror
