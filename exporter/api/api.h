@@ -15,6 +15,8 @@
 #include "exporter/loop/loop.h"
 #include "exporter/serve/serve.h"
 
+struct oxp_rules;
+
 struct oxp_api {
     struct oxp_registry *registry;
     struct oxp_selfstats *stats;
@@ -28,8 +30,10 @@ struct oxp_api {
     struct oxp_tsdb *tsdb;
     struct oxp_promql_engine *engine;      /* not NULL when tsdb is not */
     struct oxp_exemplars_store *exemplars; /* NULL: there are none */
+    struct oxp_rules *rules;               /* NULL: none are evaluated */
     const char *revision;                  /* of the build, for status/buildinfo; NULL: none is told */
     _Atomic bool openmetrics_created;      /* --web.openmetrics-created */
+    _Atomic size_t held_bytes;             /* of answers of the query API that clients are still taking */
     /* True when the configuration is loaded and the sockets are bound; else `why` (static text) is set. Any thread. */
     bool (*ready)(void *ctx, const char **why);
     /* Reloads (on the loop thread, and waits) or asks to stop. `error` gets the reason. Any thread. */

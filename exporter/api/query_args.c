@@ -282,6 +282,11 @@ enum oxp_status oxp_query_selectors_add(struct oxp_query_selectors *selectors, s
         oxp_promql_expr_free(expr);
         return oxp_error_set(error, OXP_ERR_INVALID, 0, 0, "match[] must contain at least one non-empty matcher");
     }
+    if (expr->regex_bytes > OXP_PROMQL_PATTERNS_MAX - selectors->regex_bytes) {
+        oxp_promql_expr_free(expr);
+        return oxp_error_set(error, OXP_ERR_LIMIT, 0, 0, "the regular expressions take more than %zu MiB",
+                             OXP_PROMQL_PATTERNS_MAX >> 20);
+    }
     struct oxp_promql_expr **grown =
         realloc(selectors->exprs, (selectors->count + 1) * sizeof(struct oxp_promql_expr *));
     if (grown == NULL) {
@@ -289,6 +294,7 @@ enum oxp_status oxp_query_selectors_add(struct oxp_query_selectors *selectors, s
         return oxp_error_set(error, OXP_ERR_NOMEM, 0, 0, "%s", oxp_status_text(OXP_ERR_NOMEM));
     }
     selectors->exprs = grown;
+    selectors->regex_bytes += expr->regex_bytes;
     selectors->exprs[selectors->count++] = expr;
     return OXP_OK;
 }
@@ -312,6 +318,7 @@ bool oxp_query_selectors_accept(const struct oxp_query_selectors *selectors, siz
     return false;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): the tree's height is at most OXP_PROMQL_DEPTH */
 bool oxp_query_each_selector(const struct oxp_promql_node *node,
                              bool (*each)(void *ctx, const struct oxp_promql_node *selector), void *ctx) {
     switch (node->kind) {

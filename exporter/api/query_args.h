@@ -34,9 +34,11 @@ void oxp_query_parse_error(const struct oxp_error *error, char *out, size_t size
 struct oxp_query_selectors {
     struct oxp_promql_expr **exprs; /* owned; roots are OXP_NODE_SELECTOR */
     size_t count;
+    size_t regex_bytes; /* of their patterns */
 };
 /* Adds one match[]. `error` is the whole message: `1:5: parse error: …`, or `match[] must contain at least one
- * non-empty matcher`. The status of the parser, or OXP_ERR_INVALID; OXP_ERR_LIMIT past 1,000 of them. */
+ * non-empty matcher`. The status of the parser, or OXP_ERR_INVALID; OXP_ERR_LIMIT past 1,000 of them, or
+ * when their patterns take more than OXP_PROMQL_PATTERNS_MAX together. */
 enum oxp_status oxp_query_selectors_add(struct oxp_query_selectors *selectors, struct oxp_view text,
                                         struct oxp_error *error);
 void oxp_query_selectors_fini(struct oxp_query_selectors *selectors);

@@ -118,64 +118,13 @@ void oxp_query_json_time(struct oxp_buf *out, int64_t ms) {
     oxp_buf_append(out, text, write_time(text, ms));
 }
 
-static void append_zeros(struct oxp_buf *out, int count) {
-    for (int i = 0; i < count; i++) {
-        oxp_buf_append_char(out, '0');
-    }
-}
-
-/* "+21", "-06" */
-static int read_exponent(struct oxp_view text) {
-    int value = 0;
-    for (size_t i = 1; i < text.len; i++) {
-        value = value * 10 + (text.ptr[i] - '0');
-    }
-    return text.len > 0 && text.ptr[0] == '-' ? -value : value;
-}
-
-/* "1.234e-06" (of lib/base/number.h) without its exponent: 0.000001234. */
-static void append_positional(struct oxp_buf *out, struct oxp_view text, size_t e) {
-    char digits[OXP_NUMBER_MAX];
-    int count = 0, before = 0; /* digits in all, and before the point */
-    int exponent = read_exponent(oxp_view_of(text.ptr + e + 1, text.len - e - 1));
-    bool point = false;
-    for (size_t i = 0; i < e; i++) {
-        char c = text.ptr[i];
-        if (c == '-') {
-            oxp_buf_append_char(out, '-');
-        } else if (c == '.') {
-            point = true;
-        } else {
-            digits[count++] = c;
-            before += point ? 0 : 1;
-        }
-    }
-    before += exponent;
-    if (before <= 0) {
-        oxp_buf_append_text(out, "0.");
-        append_zeros(out, -before);
-        oxp_buf_append(out, digits, (size_t)count);
-    } else if (before >= count) {
-        oxp_buf_append(out, digits, (size_t)count);
-        append_zeros(out, before - count);
-    } else {
-        oxp_buf_append(out, digits, (size_t)before);
-        oxp_buf_append_char(out, '.');
-        oxp_buf_append(out, digits + before, (size_t)(count - before));
-    }
-}
-
 static void append_number(struct oxp_buf *out, double value, bool never_exponent) {
-    char text[OXP_NUMBER_MAX];
-    size_t len = oxp_number_from_double(text, value);
-    const char *e = memchr(text, 'e', len);
+    char text[OXP_NUMBER_POSITIONAL_MAX];
     double size = fabs(value);
+    bool positional = never_exponent || (size >= 1e-6 && size < 1e21);
+    size_t len = positional ? oxp_number_positional(text, value) : oxp_number_from_double(text, value);
     oxp_buf_append_char(out, '"');
-    if (e != NULL && (never_exponent || (size >= 1e-6 && size < 1e21))) {
-        append_positional(out, oxp_view_of(text, len), (size_t)(e - text));
-    } else {
-        oxp_buf_append(out, text, len);
-    }
+    oxp_buf_append(out, text, len);
     oxp_buf_append_char(out, '"');
 }
 

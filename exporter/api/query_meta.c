@@ -1,4 +1,4 @@
-/* /api/v1/metadata, query_exemplars, status/buildinfo, rules and alerts. */
+/* /api/v1/metadata, query_exemplars, status/buildinfo. */
 #include "exporter/api/query_parts.h"
 
 #include <stdlib.h>
@@ -23,23 +23,19 @@ static bool read_whole(struct oxp_query_ask *ask, const char *name, int64_t *val
     return true;
 }
 
-static bool ends_with(struct oxp_view text, const char *end) {
-    size_t len = strlen(end);
-    return text.len > len && memcmp(text.ptr + text.len - len, end, len) == 0;
-}
-
 /* The family's name as OpenMetrics has it, and so what a Prometheus shows that scrapes OpenMetrics, as all since 2.5
  * ask to: a counter's is without its _total. */
 static struct oxp_view family_name(const struct oxp_family_spec *spec) {
     struct oxp_view name = oxp_view_from(spec->name);
     bool counter = spec->type == OXP_COUNTER || spec->type == OXP_COUNTER_FLOAT;
-    return counter && ends_with(name, "_total") ? oxp_view_of(name.ptr, name.len - 6) : name;
+    return counter && oxp_view_ends(name, OXP_VIEW("_total")) ? oxp_view_of(name.ptr, name.len - 6) : name;
 }
 
 /* As the exposition writes # UNIT: only where the name ends in it. */
 static struct oxp_view family_unit(const struct oxp_family_spec *spec, struct oxp_view name) {
     struct oxp_view unit = oxp_view_from(spec->unit);
-    bool shown = unit.len > 0 && ends_with(name, spec->unit) && name.ptr[name.len - unit.len - 1] == '_';
+    bool shown =
+        unit.len > 0 && name.len > unit.len && oxp_view_ends(name, unit) && name.ptr[name.len - unit.len - 1] == '_';
     return shown ? unit : OXP_VIEW("");
 }
 
@@ -108,54 +104,63 @@ struct exemplars {
     struct oxp_promql_expr *expr;
     int64_t min_ms, max_ms;
     struct oxp_arena arena;
-    enum oxp_status status;
-    struct oxp_exemplar_found *found;
+    struct oxp_exemplar_found *found; /* by series and time */
     size_t count;
-    const struct oxp_promql_node **selectors; /* those before the present one */
-    size_t selector_count;
+    const struct oxp_promql_node **selectors; /* of the expression */
+    size_t selector_count, selector_room;
 };
 
-static bool taken_before(const struct exemplars *exemplars, const struct oxp_labels *series) {
-    for (size_t i = 0; i < exemplars->selector_count; i++) {
-        const struct oxp_promql_node *node = exemplars->selectors[i];
-        if (oxp_matchers_accept(node->selector.matchers, node->selector.matcher_count, series)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool add_exemplars(void *ctx, const struct oxp_promql_node *node) {
+static bool add_selector(void *ctx, const struct oxp_promql_node *node) {
     struct exemplars *all = ctx;
-    struct oxp_exemplar_found *found = NULL;
-    size_t count = 0;
-    if (all->ask.api->exemplars != NULL) {
-        all->status =
-            oxp_exemplars_select(all->ask.api->exemplars, node->selector.matchers, node->selector.matcher_count,
-                                 all->min_ms, all->max_ms, &all->arena, &found, &count);
+    if (all->selector_count == all->selector_room) {
+        size_t room = all->selector_room == 0 ? 16 : all->selector_room * 2;
+        all->selectors =
+            oxp_arena_grow(&all->arena, all->selectors, all->selector_count, room, sizeof(struct oxp_promql_node *));
+        all->selector_room = room;
     }
-    if (all->status == OXP_OK) {
-        all->found = oxp_arena_grow(&all->arena, all->found, all->count, all->count + count, sizeof *all->found);
-        all->selectors = oxp_arena_grow(&all->arena, all->selectors, all->selector_count, all->selector_count + 1,
-                                        sizeof *all->selectors);
-        all->status = oxp_arena_status(&all->arena);
-    }
-    if (all->status != OXP_OK) {
+    if (all->selectors == NULL) {
         return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!taken_before(all, found[i].series)) {
-            all->found[all->count++] = found[i];
-        }
     }
     all->selectors[all->selector_count++] = node;
     return true;
 }
 
-static int compare_found(const void *a, const void *b) {
-    const struct oxp_exemplar_found *left = a, *right = b;
-    int order = oxp_labels_compare(left->series, right->series);
-    return order != 0 ? order : (left->time_ms > right->time_ms) - (left->time_ms < right->time_ms);
+/* Keeps what any selector takes. False with the fault set. */
+static bool keep_selected(struct exemplars *all) {
+    size_t kept = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        bool wanted = false;
+        for (size_t k = 0; k < all->selector_count && !wanted; k++) {
+            const struct oxp_promql_node *node = all->selectors[k];
+            if (!oxp_query_goes_on(&all->ask)) {
+                return false;
+            }
+            wanted = oxp_matchers_accept(node->selector.matchers, node->selector.matcher_count, all->found[i].series);
+        }
+        if (wanted) {
+            all->found[kept++] = all->found[i];
+        }
+    }
+    all->count = kept;
+    return oxp_promql_limited(all->expr) == 0 ||
+           oxp_query_refuse(&all->ask.fault, OXP_QUERY_EXECUTION, OXP_PROMQL_PATTERN_LIMIT);
+}
+
+/* All exemplars of the time, then those that are selected: they are few, and selectors may be many. */
+static bool find_exemplars(struct exemplars *all) {
+    enum oxp_status status = OXP_OK;
+    if (!oxp_query_each_selector(all->expr->root, add_selector, all)) {
+        status = oxp_arena_status(&all->arena);
+    } else if (all->selector_count != 0 && all->ask.api->exemplars != NULL) {
+        status = oxp_exemplars_select(all->ask.api->exemplars, NULL, 0, all->min_ms, all->max_ms, &all->arena,
+                                      &all->found, &all->count);
+    }
+    if (status == OXP_ERR_LIMIT) {
+        return oxp_query_refuse(&all->ask.fault, OXP_QUERY_EXECUTION,
+                                "the answer would take more than %zu MiB; ask for less", OXP_QUERY_LIST_MAX >> 20);
+    }
+    return status == OXP_OK ? keep_selected(all)
+                            : oxp_query_refuse(&all->ask.fault, OXP_QUERY_UNAVAILABLE, "no memory for the answer");
 }
 
 static void append_exemplars(const struct exemplars *all, struct oxp_buf *out) {
@@ -200,15 +205,12 @@ static bool read_exemplar_arguments(struct exemplars *all) {
 }
 
 static bool answer_exemplars(struct exemplars *all) {
-    if (!oxp_query_each_selector(all->expr->root, add_exemplars, all)) {
-        return oxp_query_refuse(&all->ask.fault, OXP_QUERY_UNAVAILABLE, "no memory for the answer");
+    if (!find_exemplars(all)) {
+        return false;
     }
     if (all->selector_count == 0) { /* as Prometheus: nothing that could have exemplars, and no content */
         all->ask.response->status = 204;
         return true;
-    }
-    if (all->count > 1) {
-        qsort(all->found, all->count, sizeof *all->found, compare_found);
     }
     struct oxp_buf text;
     oxp_buf_init(&text, OXP_QUERY_BODY_MAX);
@@ -251,18 +253,4 @@ void oxp_api_buildinfo(void *ctx, const struct oxp_request *request, struct oxp_
     oxp_buf_append_text(&text, ",\"branch\":\"oxpecker-" OXP_VERSION
                                "\",\"buildUser\":\"oxpecker\",\"buildDate\":\"\",\"goVersion\":\"\"}}");
     oxp_api_json_text(response, &text);
-}
-
-/* ---- What rules there are: none, until rules are evaluated here ---- */
-
-void oxp_api_rules(void *ctx, const struct oxp_request *request, struct oxp_response *response) {
-    (void)ctx;
-    (void)request;
-    oxp_response_text(response, 200, "application/json", "{\"status\":\"success\",\"data\":{\"groups\":[]}}");
-}
-
-void oxp_api_alerts(void *ctx, const struct oxp_request *request, struct oxp_response *response) {
-    (void)ctx;
-    (void)request;
-    oxp_response_text(response, 200, "application/json", "{\"status\":\"success\",\"data\":{\"alerts\":[]}}");
 }

@@ -1,5 +1,5 @@
 /* What the handlers of the Prometheus HTTP API share: query.c (query, query_range), query_series.c (series, labels,
- * label values), query_meta.c (metadata, exemplars, build information, rules, alerts).
+ * label values), query_meta.c (metadata, exemplars, build information), rules.c (rules, alerts).
  *
  * They run on the server's slow threads. Their routes are open, as /metrics is: they show the same numbers. A form that
  * is posted changes nothing, so a page of another site may send one as it may send a GET: it gets no answer that its
@@ -14,11 +14,14 @@
 #define OXP_QUERY_FORM_MAX ((size_t)1024 * 1024)      /* bytes of a posted form */
 #define OXP_QUERY_BODY_MAX ((size_t)64 * 1024 * 1024) /* bytes of an answer, compressed where it is */
 #define OXP_QUERY_LIST_MAX ((size_t)64 * 1024 * 1024) /* bytes of memory for a list of series or labels */
+/* Bytes of all answers that clients are still taking: one that reads slowly keeps its answer in memory. An answer that
+ * would pass it is refused, but one may always be under way; short ones do not count. */
+#define OXP_QUERY_HELD_MAX ((size_t)128 * 1024 * 1024)
 
 oxp_handler_fn oxp_api_query, oxp_api_query_range;                           /* query.c */
 oxp_handler_fn oxp_api_series, oxp_api_labels, oxp_api_label_values;         /* query_series.c */
 oxp_handler_fn oxp_api_metadata, oxp_api_query_exemplars, oxp_api_buildinfo; /* query_meta.c */
-oxp_handler_fn oxp_api_rules, oxp_api_alerts;                                /* query_meta.c */
+oxp_handler_fn oxp_api_rules, oxp_api_alerts;                                /* rules.c */
 
 /* One request under way. */
 struct oxp_query_ask {
@@ -26,8 +29,12 @@ struct oxp_query_ask {
     const struct oxp_request *request;
     struct oxp_response *response;
     struct oxp_query_fault fault;
+    struct oxp_mono until; /* 0: not asked yet */
 };
 
+/* False with the fault set when the client has gone or the request has taken as long as a query may, counted from the
+ * first call. For what works through lists outside of the engine; call it often. */
+bool oxp_query_goes_on(struct oxp_query_ask *ask);
 /* The first argument of this name; empty when there is none. */
 struct oxp_view oxp_query_arg(const struct oxp_query_ask *ask, const char *name);
 /* Those that are optional: `*out` stays when they are not given. False with the fault set. */

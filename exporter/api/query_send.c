@@ -7,7 +7,10 @@
 #include "exporter/api/negotiate.h"
 #include "lib/gzip/gzip.h"
 
-#define GZIP_LEAST 1400 /* shorter answers go in one packet anyway */
+#define GZIP_LEAST 1400  /* shorter answers go in one packet anyway */
+#define HELD_LEAST 65536 /* bytes of an answer that counts as held */
+#define TIMEOUT_MS 30000 /* without an engine */
+#define DAY_MS INT64_C(86400000)
 
 /* ---- Arguments ---- */
 
@@ -50,6 +53,71 @@ bool oxp_query_arg_selectors(struct oxp_query_ask *ask, bool parameter, struct o
 bool oxp_query_has_memory(struct oxp_query_ask *ask) {
     return ask->api->tsdb != NULL ||
            oxp_query_refuse(&ask->fault, OXP_QUERY_UNAVAILABLE, "this sidecar keeps no samples in memory");
+}
+
+bool oxp_query_goes_on(struct oxp_query_ask *ask) {
+    const _Atomic bool *gone = oxp_request_gone(ask->request);
+    if (gone != NULL && atomic_load_explicit(gone, memory_order_relaxed)) {
+        return oxp_query_refuse(&ask->fault, OXP_QUERY_CANCELED, "the request was canceled");
+    }
+    struct oxp_mono now = oxp_clock_mono(ask->api->clock);
+    if (ask->until.ns == 0) {
+        struct oxp_promql_engine *engine = ask->api->engine;
+        int64_t timeout_ms = engine == NULL ? TIMEOUT_MS : oxp_promql_engine_timeout_ms(engine);
+        timeout_ms = timeout_ms < DAY_MS ? timeout_ms : DAY_MS;
+        ask->until.ns = now.ns + timeout_ms * OXP_NS_PER_MS;
+    }
+    return now.ns < ask->until.ns || oxp_query_refuse(&ask->fault, OXP_QUERY_TIMEOUT, "the request timed out");
+}
+
+/* ---- Answers that clients are taking ---- */
+
+struct held {
+    struct oxp_api *api;
+    char *body;
+    size_t len, at;
+};
+
+static size_t read_held(void *ctx, char *out, size_t size) {
+    struct held *held = ctx;
+    size_t left = held->len - held->at, len = left < size ? left : size;
+    memcpy(out, held->body + held->at, len);
+    held->at += len;
+    return len;
+}
+
+static void drop_held(void *ctx) {
+    struct held *held = ctx;
+    atomic_fetch_sub(&held->api->held_bytes, held->len);
+    free(held->body);
+    free(held);
+}
+
+/* Gives a long body over as a stream, which says when it has ended. False with the fault set when there are too many
+ * such, or no memory; the body stays the response's. */
+static bool hold(struct oxp_query_ask *ask) {
+    struct oxp_response *response = ask->response;
+    struct oxp_api *api = ask->api;
+    if (response->body_len < HELD_LEAST) {
+        return true;
+    }
+    struct held *held = malloc(sizeof *held);
+    size_t others = atomic_fetch_add(&api->held_bytes, response->body_len);
+    bool too_many = others > OXP_QUERY_HELD_MAX || response->body_len > OXP_QUERY_HELD_MAX - others;
+    if (held == NULL || (others != 0 && too_many)) {
+        atomic_fetch_sub(&api->held_bytes, response->body_len);
+        free(held);
+        return oxp_query_refuse(&ask->fault, OXP_QUERY_UNAVAILABLE,
+                                held == NULL ? "no memory for the answer"
+                                             : "too many long answers are being read; try again");
+    }
+    *held = (struct held){.api = api, .body = response->body, .len = response->body_len};
+    response->body = NULL;
+    response->body_len = 0;
+    response->read = read_held;
+    response->done = drop_held;
+    response->ctx = held;
+    return true;
 }
 
 /* ---- Answers ---- */
@@ -144,7 +212,7 @@ bool oxp_query_send(struct oxp_query_ask *ask, oxp_pieces_fn *next, void *ctx) {
     oxp_gzip_free(gzip);
     oxp_buf_fini(&stream.piece);
     oxp_buf_fini(&body);
-    return status == OXP_OK || too_long(ask, status);
+    return status == OXP_OK ? hold(ask) : too_long(ask, status);
 }
 
 /* A whole text as the only piece. */
@@ -179,6 +247,7 @@ void oxp_query_send_fault(struct oxp_query_ask *ask) {
     response->status = oxp_query_http_status(ask->fault.error);
     response->content_type = "application/json";
     free(response->body);
+    memset(response->headers, 0, sizeof response->headers); /* they were another answer's */
     response->body = oxp_buf_take(&text, &response->body_len);
     if (response->body == NULL) { /* no memory: the status must do */
         oxp_buf_fini(&text);

@@ -48,12 +48,28 @@ static bool read_arguments(struct list *list, bool parameter) {
            oxp_query_arg_selectors(&list->ask, parameter, &list->selectors);
 }
 
+/* Asked before each selector and behind the last. False with the fault set. */
+static bool goes_on(struct list *list, size_t done) {
+    if (done > 0 && oxp_promql_limited(list->selectors.exprs[done - 1]) != 0) { /* it may have left series out */
+        return oxp_query_refuse(&list->ask.fault, OXP_QUERY_EXECUTION, OXP_PROMQL_PATTERN_LIMIT);
+    }
+    return oxp_query_goes_on(&list->ask);
+}
+
 static bool fail(struct list *list, enum oxp_status status) {
+    if (status == OXP_OK || status == OXP_ERR_TIMEOUT) {
+        return false; /* whoever said that it must end has set the fault */
+    }
     if (status == OXP_ERR_LIMIT) {
         return oxp_query_refuse(&list->ask.fault, OXP_QUERY_EXECUTION,
                                 "the answer would take more than %zu MiB; ask for less", OXP_QUERY_LIST_MAX >> 20);
     }
     return oxp_query_refuse(&list->ask.fault, OXP_QUERY_UNAVAILABLE, "no memory for the answer");
+}
+
+/* While series are selected. */
+static bool must_end(void *ctx) {
+    return !oxp_query_goes_on(ctx);
 }
 
 static bool open_memory(struct list *list) {
@@ -62,6 +78,8 @@ static bool open_memory(struct list *list) {
     }
     enum oxp_status status = oxp_tsdb_read(list->ask.api->tsdb, &list->reader);
     list->reading = status == OXP_OK;
+    list->reader.give_up = must_end;
+    list->reader.give_up_ctx = &list->ask;
     return list->reading || oxp_query_refuse(&list->ask.fault, OXP_QUERY_UNAVAILABLE,
                                              "too many readers of the short memory at a time; try again");
 }
@@ -84,7 +102,28 @@ static int compare_series(const void *a, const void *b) {
     return oxp_labels_compare(*(const struct oxp_labels *const *)a, *(const struct oxp_labels *const *)b);
 }
 
-/* Adds what one selector finds, but for series that one before it takes, too. */
+static int compare_addresses(const void *a, const void *b) {
+    uintptr_t left = (uintptr_t) * (const void *const *)a, right = (uintptr_t) * (const void *const *)b;
+    return (left > right) - (left < right);
+}
+
+/* Several selectors may have found the same series: each once, by labels. */
+static void unite_series(struct list *list) {
+    size_t kept = 0;
+    if (list->selectors.count < 2 || list->count < 2) {
+        return; /* the short memory gave them sorted */
+    }
+    qsort(list->series, list->count, sizeof(void *), compare_addresses);
+    for (size_t i = 0; i < list->count; i++) {
+        if (i == 0 || list->series[i] != list->series[kept - 1]) {
+            list->series[kept++] = list->series[i];
+        }
+    }
+    list->count = kept;
+    qsort(list->series, list->count, sizeof(void *), compare_series);
+}
+
+/* Adds what one selector finds. */
 static enum oxp_status add_series(struct list *list, size_t index) {
     const struct oxp_promql_node *node = selector_at(list, index);
     struct oxp_tsdb_found *found = NULL;
@@ -94,15 +133,12 @@ static enum oxp_status add_series(struct list *list, size_t index) {
     if (status != OXP_OK || found_count == 0) {
         return status;
     }
-    list->series =
-        oxp_arena_grow(&list->arena, list->series, list->count, list->count + found_count, sizeof *list->series);
+    list->series = oxp_arena_grow(&list->arena, list->series, list->count, list->count + found_count, sizeof(void *));
     if (list->series == NULL) {
         return oxp_arena_status(&list->arena);
     }
     for (size_t i = 0; i < found_count; i++) {
-        if (!oxp_query_selectors_accept(&list->selectors, index, found[i].labels)) {
-            list->series[list->count++] = found[i].labels;
-        }
+        list->series[list->count++] = found[i].labels;
     }
     return OXP_OK;
 }
@@ -110,14 +146,12 @@ static enum oxp_status add_series(struct list *list, size_t index) {
 static bool answer_series(struct list *list) {
     enum oxp_status status = OXP_OK;
     for (size_t i = 0; i < list->selectors.count && status == OXP_OK; i++) {
-        status = add_series(list, i);
+        status = goes_on(list, i) ? add_series(list, i) : OXP_ERR_TIMEOUT;
     }
-    if (status != OXP_OK) {
+    if (status != OXP_OK || !goes_on(list, list->selectors.count)) {
         return fail(list, status);
     }
-    if (list->selectors.count > 1 && list->count > 1) {
-        qsort(list->series, list->count, sizeof *list->series, compare_series);
-    }
+    unite_series(list);
     bool truncated = list->limit != 0 && list->count > list->limit;
     size_t until = truncated ? list->limit : list->count;
     struct oxp_buf text;
@@ -160,12 +194,11 @@ static enum oxp_status add_symbols(struct list *list, bool values, const struct 
     if (status != OXP_OK || found_count == 0) {
         return status;
     }
-    list->symbols =
-        oxp_arena_grow(&list->arena, list->symbols, list->count, list->count + found_count, sizeof *list->symbols);
+    list->symbols = oxp_arena_grow(&list->arena, list->symbols, list->count, list->count + found_count, sizeof(void *));
     if (list->symbols == NULL) {
         return oxp_arena_status(&list->arena);
     }
-    memcpy(list->symbols + list->count, found, found_count * sizeof *found);
+    memcpy(list->symbols + list->count, found, found_count * sizeof(void *));
     list->count += found_count;
     return OXP_OK;
 }
@@ -175,7 +208,7 @@ static void sort_and_unite(struct list *list) {
     if (list->selectors.count < 2 || list->count < 2) {
         return; /* the short memory gave them sorted */
     }
-    qsort(list->symbols, list->count, sizeof *list->symbols, compare_symbols);
+    qsort(list->symbols, list->count, sizeof(void *), compare_symbols);
     for (size_t i = 0; i < list->count; i++) {
         if (i == 0 || !oxp_symbol_equal(list->symbols[i], list->symbols[kept - 1])) {
             list->symbols[kept++] = list->symbols[i];
@@ -187,9 +220,9 @@ static void sort_and_unite(struct list *list) {
 static bool answer_symbols(struct list *list, bool values) {
     enum oxp_status status = list->selectors.count == 0 ? add_symbols(list, values, NULL) : OXP_OK;
     for (size_t i = 0; i < list->selectors.count && status == OXP_OK; i++) {
-        status = add_symbols(list, values, selector_at(list, i));
+        status = goes_on(list, i) ? add_symbols(list, values, selector_at(list, i)) : OXP_ERR_TIMEOUT;
     }
-    if (status != OXP_OK) {
+    if (status != OXP_OK || !goes_on(list, list->selectors.count)) {
         return fail(list, status);
     }
     sort_and_unite(list);

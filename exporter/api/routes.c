@@ -13,6 +13,9 @@
 #define ASKED (OXP_GET | OXP_ROUTE_SLOW)
 #define ASKED_OR_POSTED (OXP_GET | OXP_POST | OXP_ROUTE_FORM | OXP_ROUTE_SLOW), OXP_ACCESS_OPEN, OXP_QUERY_FORM_MAX
 
+/* The same where the answer is at hand. */
+#define FORM (OXP_GET | OXP_POST | OXP_ROUTE_FORM)
+
 static oxp_handler_fn landing;
 
 /* The first row is the one that --web.telemetry-path renames, the last the one that gives way to it. */
@@ -40,8 +43,8 @@ static const struct oxp_route table[] = {
     {PROMETHEUS "label/*", ASKED, OXP_ACCESS_OPEN, 0, oxp_api_label_values},
     {PROMETHEUS "metadata", ASKED, OXP_ACCESS_OPEN, 0, oxp_api_metadata},
     {PROMETHEUS "status/buildinfo", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_buildinfo},
-    {PROMETHEUS "rules", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_rules},
-    {PROMETHEUS "alerts", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_alerts},
+    {PROMETHEUS "rules", FORM, OXP_ACCESS_OPEN, OXP_QUERY_FORM_MAX, oxp_api_rules},
+    {PROMETHEUS "alerts", FORM, OXP_ACCESS_OPEN, OXP_QUERY_FORM_MAX, oxp_api_alerts},
     {"/", OXP_GET, OXP_ACCESS_OPEN, 0, landing},
 };
 #define ROWS (sizeof table / sizeof table[0])

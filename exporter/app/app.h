@@ -9,8 +9,11 @@ int oxp_app_main(int argc, char **argv);
 /* The subcommands. `argv` holds what is left behind the subcommand's name. */
 int oxp_command_run(int argc, char **argv);
 int oxp_command_check(int argc, char **argv);
+int oxp_check_rules(int argc, char **argv); /* `check rules`; called by oxp_command_check */
 int oxp_command_test(int argc, char **argv);
+int oxp_test_rules(int argc, char **argv); /* `test rules`; called by oxp_command_test */
 int oxp_command_query(int argc, char **argv);
+int oxp_command_alerts(int argc, char **argv);
 int oxp_command_send(int argc, char **argv);
 int oxp_command_healthcheck(int argc, char **argv);
 int oxp_command_help(int argc, char **argv);

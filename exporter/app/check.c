@@ -1,4 +1,4 @@
-/* oxpecker check config FILE…, oxpecker check metrics < FILE */
+/* oxpecker check config FILE…, oxpecker check metrics < FILE (check rules: check_rules.c) */
 #include "exporter/app/app.h"
 #include "exporter/config/config.h"
 #include "lib/base/buf.h"
@@ -129,7 +129,12 @@ int oxp_command_check(int argc, char **argv) {
     if (argc > 0 && strcmp(argv[0], "metrics") == 0) {
         return check_metrics(argc - 1, argv + 1);
     }
-    fputs("usage: oxpecker check config FILE…\n       oxpecker check metrics [--format=text|openmetrics] < FILE\n",
+    if (argc > 0 && strcmp(argv[0], "rules") == 0) {
+        return oxp_check_rules(argc - 1, argv + 1);
+    }
+    fputs("usage: oxpecker check config FILE…\n"
+          "       oxpecker check rules [--storage.retention=DURATION] FILE…\n"
+          "       oxpecker check metrics [--format=text|openmetrics] < FILE\n",
           stderr);
     return 1;
 }

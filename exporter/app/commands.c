@@ -15,12 +15,16 @@ struct command {
 
 static const struct command commands[] = {
     {"run", oxp_command_run, "[flags]", "run the sidecar (this is also what no command at all does)"},
-    {"check", oxp_command_check, "config FILE… | metrics [--format=text|openmetrics] < FILE",
+    {"check", oxp_command_check,
+     "config FILE… | rules [--storage.retention=DURATION] FILE… | metrics [--format=text|openmetrics] < FILE",
      "say what is wrong with a file, with line and column; exit 1 when something is"},
     {"query", oxp_command_query, "[--server=URL] [--time=TIME] [--output=table|json] [flags] EXPR",
      "evaluate a PromQL expression over what the sidecar remembers"},
-    {"test", oxp_command_test, "promql FILE…",
-     "run scripts in Prometheus' PromQL test language; exit 1 when a test fails, or when there is none"},
+    {"alerts", oxp_command_alerts, "[--server=URL] [--output=table|json] [flags]",
+     "list the alerts that fire and those that are pending, with their values, since when, and why"},
+    {"test", oxp_command_test, "rules FILE… | promql FILE…",
+     "run unit tests of rules in promtool's format, or scripts in Prometheus' PromQL test language; exit 1 when a test "
+     "fails"},
     {"send", oxp_command_send, "[flags] TYPE key=value… | -",
      "send one event and wait until the sidecar has applied it; with - one a line from standard input, over one "
      "connection"},

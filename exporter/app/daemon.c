@@ -1,6 +1,7 @@
 #include "exporter/app/daemon.h"
 
 #include "exporter/app/build.h"
+#include "exporter/app/ruling.h"
 #include "exporter/app/sampling.h"
 #include "exporter/app/saved.h"
 #include "exporter/app/watching.h"
@@ -15,6 +16,14 @@
 
 void oxp_daemon_log_error(struct oxp_log *log, const char *message, const struct oxp_error *error) {
     oxp_log_error(log, message, OXP_LOG_TEXT("error", error->text));
+}
+
+void oxp_daemon_address(const struct oxp_daemon *daemon, char out[OXP_DAEMON_ADDRESS_MAX]) {
+    char host[256] = "";
+    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') {
+        snprintf(host, sizeof host, "localhost");
+    }
+    snprintf(out, OXP_DAEMON_ADDRESS_MAX, "%s:%u", host, (unsigned)oxp_server_port(daemon->server));
 }
 
 /* ---- what the parts tell the daemon ---- */
@@ -272,7 +281,9 @@ static enum oxp_status make_ledger(struct oxp_daemon *daemon, struct oxp_error *
     struct oxp_ledger_options options;
     oxp_daemon_ledger_options(daemon, &daemon->config, &options);
     enum oxp_status status = oxp_ledger_new(&options, daemon->registry, &daemon->ledger);
-    return status == OXP_OK ? restore(daemon, error) : status;
+    status = status == OXP_OK ? restore(daemon, error) : status;
+    atomic_store(&daemon->owners_awaited, status == OXP_OK && oxp_ledger_awaits_owners(daemon->ledger));
+    return status;
 }
 
 static enum oxp_status make_listener(struct oxp_daemon *daemon, struct oxp_error *error) {
@@ -323,6 +334,7 @@ static enum oxp_status make_server(struct oxp_daemon *daemon, struct oxp_error *
     api->clock = daemon->clock;
     api->tsdb = daemon->tsdb;
     api->exemplars = daemon->exemplars;
+    api->rules = oxp_ruling_rules(daemon->ruling);
     api->engine = daemon->engine;
     api->revision = oxp_build_revision();
     api->openmetrics_created = oxp_config_bool(&daemon->config, OXP_OPT_WEB_OPENMETRICS_CREATED);
@@ -405,7 +417,8 @@ static enum oxp_status build(struct oxp_daemon *daemon, struct oxp_error *error)
         (status = oxp_timer_new(daemon->loop, oxp_daemon_tick, daemon, &daemon->tick)) != OXP_OK ||
         (status = make_ledger(daemon, error)) != OXP_OK || (status = make_intake(daemon)) != OXP_OK ||
         (status = make_listener(daemon, error)) != OXP_OK || (status = make_memory(daemon)) != OXP_OK ||
-        (status = make_server(daemon, error)) != OXP_OK ||
+        (status = oxp_ruling_new(daemon, &daemon->ruling, error)) != OXP_OK ||
+        (status = make_server(daemon, error)) != OXP_OK || (status = oxp_ruling_bound(daemon->ruling)) != OXP_OK ||
         (status = oxp_sampling_new(daemon, &daemon->sampling)) != OXP_OK ||
         (status = oxp_daemon_start_probe(daemon, &daemon->config, error)) != OXP_OK ||
         (status = oxp_watching_new(daemon, &daemon->watching, error)) != OXP_OK) {
@@ -470,6 +483,7 @@ void oxp_daemon_free(struct oxp_daemon *daemon, bool clean) {
     oxp_listener_free(daemon->listener); /* hands the last bytes to the intake */
     oxp_intake_free(daemon->intake);
     oxp_sampling_free(daemon->sampling, clean);
+    oxp_ruling_free(daemon->ruling);
     const char *state = clean ? save(daemon) : "";
     oxp_ledger_free(daemon->ledger);
     oxp_timer_free(daemon->tick);

@@ -9,9 +9,11 @@
 #include "exporter/watch/health.h"
 
 #define OXP_DROP_NOTES 256
+#define OXP_DAEMON_ADDRESS_MAX 300
 
 enum oxp_phase { OXP_STARTING, OXP_READY, OXP_STOPPING };
 
+struct oxp_ruling;
 struct oxp_sampling;
 struct oxp_watching;
 
@@ -33,6 +35,7 @@ struct oxp_daemon {
     struct oxp_tsdb *tsdb; /* written by the sampling thread, read by any */
     struct oxp_exemplars_store *exemplars;
     struct oxp_promql_engine *engine;
+    struct oxp_ruling *ruling;     /* ruling.h */
     struct oxp_sampling *sampling; /* sampling.h */
     struct oxp_route *routes;
     struct oxp_api api;
@@ -42,10 +45,12 @@ struct oxp_daemon {
     struct oxp_watching *watching; /* watching.h */
     int signals;                   /* signalfd, or -1 */
     struct oxp_watch *signal_watch;
-    _Atomic int phase;         /* enum oxp_phase */
-    _Atomic int probe_healthy; /* what the probe saw last; read by the loop */
-    int64_t refusal_noted;     /* monotonic ns of the last line about a refused connection; loop thread */
-    uint64_t storage_failures; /* counted so far; loop thread */
+    _Atomic int phase;           /* enum oxp_phase */
+    _Atomic bool owners_awaited; /* what the ledger restored waits for its owners, or did a second ago */
+    bool awaited_last;           /* … at the last tick; loop thread */
+    _Atomic int probe_healthy;   /* what the probe saw last; read by the loop */
+    int64_t refusal_noted;       /* monotonic ns of the last line about a refused connection; loop thread */
+    uint64_t storage_failures;   /* counted so far; loop thread */
     _Atomic int64_t drop_notes[OXP_DROP_NOTES]; /* by family: monotonic ns of the last line about it */
     /* stopping (loop thread) */
     struct oxp_mono stop_began, stop_deadline;
@@ -79,6 +84,8 @@ void oxp_daemon_ledger_options(struct oxp_daemon *daemon, const struct oxp_confi
 enum oxp_status oxp_daemon_start_probe(struct oxp_daemon *daemon, const struct oxp_config *config,
                                        struct oxp_error *error);
 void oxp_daemon_stop_probe(struct oxp_daemon *daemon);
+/* HOST:PORT: the host's name and the port that HTTP is served at. Any thread, once the server was made. */
+void oxp_daemon_address(const struct oxp_daemon *daemon, char out[OXP_DAEMON_ADDRESS_MAX]);
 /* A line for the log; `level` as lib/log numbers them, `fields` as name, value pairs ended by NULL. Any thread. */
 void oxp_daemon_note(struct oxp_daemon *daemon, int level, const char *message, const char *const *fields);
 /* The exit text of an error: "flag --x: …", "file.yml:3:5: …". `line` 0 leaves the place out. */

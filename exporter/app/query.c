@@ -1,92 +1,12 @@
 /* oxpecker query EXPR: one instant query over the HTTP API of a sidecar (or of any Prometheus), as a table or as the
  * answer itself. Warnings and infos go to standard error. */
 #include "exporter/app/app.h"
-#include "exporter/app/words.h"
+#include "exporter/app/ask.h"
 
 #include "alerts/tsdb/labels.h"
-#include "exporter/config/config.h"
 #include "lib/base/utf8.h"
-#include "lib/json/json.h"
-#include "lib/net/net.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define PATH "/api/v1/query"
-#define TIMEOUT_MS 150000 /* longer than a query may take */
-#define ANSWER_MAX ((size_t)256 * 1024 * 1024)
-
-struct options {
-    const char *expr, *server, *time, *output;
-    char **flags; /* of the configuration */
-    int flag_count;
-};
-
-/* ---- Words ---- */
-
-/* --name=VALUE or --name VALUE at argv[*at]; false when it is another word. A missing value is NULL. */
-static bool take_option(const char *name, int argc, char **argv, int *at, const char **value_out) {
-    size_t len = strlen(name);
-    const char *word = argv[*at];
-    if (strncmp(word, name, len) != 0 || (word[len] != '=' && word[len] != '\0')) {
-        return false;
-    }
-    if (word[len] == '=') {
-        *value_out = word + len + 1;
-    } else {
-        *value_out = *at + 1 < argc ? argv[++*at] : NULL;
-    }
-    return true;
-}
-
-static bool usage(void) {
-    fputs("usage: oxpecker query [--server=URL] [--time=TIME] [--output=table|json] [flags] EXPR\n"
-          "for example: oxpecker query 'sum by (state) (orchestrator_sessions_active)'\n",
-          stderr);
-    return false;
-}
-
-/* A word of the configuration's flags, with the word behind it where it takes one. */
-static void take_flag(struct options *options, int argc, char **argv, int *at) {
-    options->flags[options->flag_count++] = argv[*at];
-    if (!oxp_words_flag_is_whole(argv[*at]) && *at + 1 < argc) {
-        options->flags[options->flag_count++] = argv[++*at];
-    }
-}
-
-static bool read_words(int argc, char **argv, struct options *options) {
-    bool words_only = false;
-    options->output = "table";
-    for (int i = 0; i < argc; i++) {
-        const char **const values[] = {&options->server, &options->time, &options->output};
-        static const char *const names[] = {"--server", "--time", "--output"};
-        size_t n = 0;
-        while (!words_only && n < 3 && !take_option(names[n], argc, argv, &i, values[n])) {
-            n++;
-        }
-        if (!words_only && n < 3) {
-            if (*values[n] == NULL) {
-                fprintf(stderr, "oxpecker query: %s needs a value\n", names[n]);
-                return false;
-            }
-        } else if (!words_only && strcmp(argv[i], "--") == 0) {
-            words_only = true;
-        } else if (!words_only && strncmp(argv[i], "--", 2) == 0) {
-            take_flag(options, argc, argv, &i);
-        } else if (options->expr != NULL) {
-            fputs("oxpecker query: one expression, please (in quotes)\n", stderr);
-            return false;
-        } else {
-            options->expr = argv[i];
-        }
-    }
-    if (strcmp(options->output, "table") != 0 && strcmp(options->output, "json") != 0) {
-        fputs("oxpecker query: --output must be table or json\n", stderr);
-        return false;
-    }
-    return options->expr != NULL || usage();
-}
 
 /* ---- Asking ---- */
 
@@ -103,61 +23,23 @@ static void append_encoded(struct oxp_buf *out, const char *text) {
     }
 }
 
-/* The URL to ask: of --server, or of where the configuration says that the sidecar listens. */
-static bool find_url(const struct options *options, char *url, size_t size) {
-    struct oxp_config config;
-    struct oxp_error error = {0};
-    struct oxp_config_source source = {.argc = options->flag_count, .argv = options->flags, .environment = environ};
-    if (oxp_config_load(&source, &config, &error) != OXP_OK) {
-        fprintf(stderr, "oxpecker query: %s\n", error.text);
-        return false;
-    }
-    if (options->server == NULL) {
-        oxp_words_url(oxp_config_text(&config, OXP_OPT_WEB_LISTEN_ADDRESS), PATH, url, size);
-    } else {
-        int len = (int)strlen(options->server);
-        len -= len > 0 && options->server[len - 1] == '/' ? 1 : 0;
-        snprintf(url, size, "%s%.*s" PATH, strstr(options->server, "://") == NULL ? "http://" : "", len,
-                 options->server);
-    }
-    oxp_config_fini(&config);
-    return true;
-}
-
-static bool ask(const struct options *options, const char *url, struct oxp_http_response *response) {
-    static const char *const headers[] = {"Content-Type: application/x-www-form-urlencoded", NULL};
-    struct oxp_http *http = NULL;
-    struct oxp_error error = {0};
+static bool ask_for(const struct oxp_ask *ask, struct oxp_asked *asked) {
     struct oxp_buf form;
     oxp_buf_init(&form, 0);
     oxp_buf_append_text(&form, "query=");
-    append_encoded(&form, options->expr);
-    if (options->time != NULL) {
+    append_encoded(&form, ask->word);
+    if (ask->value != NULL) {
         oxp_buf_append_text(&form, "&time=");
-        append_encoded(&form, options->time);
+        append_encoded(&form, ask->value);
     }
-    struct oxp_http_request request = {
-        .method = "POST",
-        .url = url,
-        .headers = headers,
-        .body = oxp_buf_view(&form),
-        .timeout_ms = TIMEOUT_MS,
-        .direct = options->server == NULL,
-        .max_body_bytes = ANSWER_MAX,
-    };
-    bool asked = false;
-    if (oxp_buf_status(&form) != OXP_OK || oxp_net_http_new(&http) != OXP_OK) {
-        fputs("oxpecker query: out of memory\n", stderr);
-    } else if (http->exchange(http, &request, response, &error) != OXP_OK) {
-        fprintf(stderr, "oxpecker query: %s: %s\n", url, error.text);
+    bool done = false;
+    if (oxp_buf_status(&form) == OXP_OK) {
+        done = oxp_ask_for(ask, "/api/v1/query", oxp_buf_view(&form), asked);
     } else {
-        asked = true;
-    }
-    if (http != NULL) {
-        http->free(http);
+        fputs("oxpecker query: out of memory\n", stderr);
     }
     oxp_buf_fini(&form);
-    return asked;
+    return done;
 }
 
 /* ---- Showing ---- */
@@ -220,7 +102,7 @@ static void print_row(const struct table *table, const struct row *row) {
     struct oxp_view value = oxp_json_text_of(row->value);
     size_t pad = table->width - oxp_utf8_count(row->labels);
     printf("%.*s%*s  %.*s", (int)row->labels.len, row->labels.ptr == NULL ? "" : row->labels.ptr, (int)pad, "",
-           (int)value.len, value.ptr);
+           (int)value.len, value.ptr == NULL ? "" : value.ptr);
     if (row->time != NULL) {
         struct oxp_buf time;
         oxp_buf_init(&time, 0);
@@ -262,47 +144,26 @@ static void print_notes(const char *what, const struct oxp_json *notes) {
     }
 }
 
-static int show(const struct options *options, const char *url, const struct oxp_http_response *response) {
-    struct oxp_json *answer = NULL;
-    struct oxp_view body = oxp_view_of(response->body, response->body_len);
-    if (body.ptr == NULL || oxp_json_read(body, &answer, NULL) != OXP_OK ||
-        !oxp_view_is(oxp_json_text_of(oxp_json_get(answer, "status")), "success")) {
-        struct oxp_view type = oxp_json_text_of(oxp_json_get(answer, "errorType"));
-        struct oxp_view text = oxp_json_text_of(oxp_json_get(answer, "error"));
-        if (text.len != 0) {
-            fprintf(stderr, "oxpecker query: %.*s%s%.*s\n", (int)type.len, type.ptr == NULL ? "" : type.ptr,
-                    type.len > 0 ? ": " : "", (int)text.len, text.ptr);
-        } else {
-            fprintf(stderr, "oxpecker query: %s: HTTP status %d, and no answer of a query API\n", url,
-                    response->status);
-        }
-        oxp_json_free(answer);
-        return 1;
-    }
-    int status = 0;
-    print_notes("warning", oxp_json_get(answer, "warnings"));
-    print_notes("info", oxp_json_get(answer, "infos"));
-    if (strcmp(options->output, "json") == 0) {
-        printf("%.*s%s", (int)body.len, body.ptr, body.ptr[body.len - 1] == '\n' ? "" : "\n");
-    } else {
-        status = print_table(oxp_json_get(answer, "data"));
-    }
-    oxp_json_free(answer);
-    return status;
-}
-
 int oxp_command_query(int argc, char **argv) {
-    struct options options = {.flags = calloc((size_t)argc + 1, sizeof(char *))};
-    struct oxp_http_response response = {0};
-    char url[1024];
+    struct oxp_ask ask = {
+        .command = "query",
+        .value_name = "--time",
+        .usage = "usage: oxpecker query [--server=URL] [--time=TIME] [--output=table|json] [flags] EXPR\n"
+                 "for example: oxpecker query 'sum by (state) (orchestrator_sessions_active)'\n",
+    };
+    struct oxp_asked asked = {0};
     int status = 1;
-    if (options.flags == NULL) {
-        fputs("oxpecker query: out of memory\n", stderr);
-    } else if (read_words(argc, argv, &options) && find_url(&options, url, sizeof url) &&
-               ask(&options, url, &response)) {
-        status = show(&options, url, &response);
+    if (oxp_ask_read(&ask, argc, argv) && ask_for(&ask, &asked)) {
+        print_notes("warning", oxp_json_get(asked.answer, "warnings"));
+        print_notes("info", oxp_json_get(asked.answer, "infos"));
+        status = 0;
+        if (oxp_ask_json(&ask)) {
+            oxp_asked_print(&asked);
+        } else {
+            status = print_table(asked.data);
+        }
     }
-    oxp_http_response_fini(&response);
-    free(options.flags);
+    oxp_asked_fini(&asked);
+    oxp_ask_fini(&ask);
     return status;
 }

@@ -1,5 +1,6 @@
 /* Reload: the configuration is read again from the same flags, environment and file. A faulty one changes nothing. */
 #include "exporter/app/daemon.h"
+#include "exporter/app/ruling.h"
 #include "exporter/app/sampling.h"
 #include "exporter/app/watching.h"
 #include <stdio.h>
@@ -50,7 +51,6 @@ static void apply(struct oxp_daemon *daemon, const struct oxp_config *fresh, boo
     oxp_server_configure(daemon->server, oxp_config_bool(fresh, OXP_OPT_WEB_EXPOSE_LEDGER),
                          oxp_config_bool(fresh, OXP_OPT_WEB_ENABLE_LIFECYCLE));
     oxp_watching_reload(daemon->watching, fresh);
-    oxp_sampling_reload(daemon->sampling, fresh);
     struct oxp_promql_options limits = oxp_sampling_query_options(fresh);
     limits.clock = daemon->clock;
     oxp_promql_engine_configure(daemon->engine, &limits);
@@ -62,7 +62,14 @@ static void apply(struct oxp_daemon *daemon, const struct oxp_config *fresh, boo
 enum oxp_status oxp_daemon_reload(struct oxp_daemon *daemon, struct oxp_error *error) {
     struct oxp_config fresh;
     struct oxp_family **families = daemon->stats.families;
+    struct oxp_rule_files rules = {0};
     enum oxp_status status = oxp_config_load(&daemon->source, &fresh, error);
+    if (status == OXP_OK) {
+        status = oxp_rule_files_read(&fresh, daemon->log, &rules, error);
+        if (status != OXP_OK) {
+            oxp_config_fini(&fresh);
+        }
+    }
     oxp_gauge_set(oxp_family_only(families[OXP_S_CONFIG_LAST_RELOAD_SUCCESSFUL]), status == OXP_OK);
     if (status != OXP_OK) {
         oxp_daemon_log_error(daemon->log, "reload failed; the old configuration stays", error);
@@ -76,6 +83,8 @@ enum oxp_status oxp_daemon_reload(struct oxp_daemon *daemon, struct oxp_error *e
     struct oxp_config old = daemon->config;
     daemon->config = fresh;
     apply(daemon, &daemon->config, new_probe);
+    oxp_ruling_reload(daemon->ruling, &rules, &daemon->config); /* before that thread is woken: */
+    oxp_sampling_reload(daemon->sampling, &daemon->config);
     oxp_config_fini(&old);
     oxp_gauge_set(oxp_family_only(families[OXP_S_CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS]),
                   oxp_wall_seconds(oxp_clock_wall(daemon->clock)));

@@ -7,6 +7,7 @@
 #include "exporter/app/app.h"
 #include "exporter/app/daemon.h"
 #include "exporter/app/watching.h"
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -71,6 +72,10 @@ static bool stopped(struct oxp_daemon *daemon) {
 void oxp_daemon_tick(void *ctx) {
     struct oxp_daemon *daemon = ctx;
     oxp_ledger_tick(daemon->ledger);
+    /* One tick longer: who is back says first what he has. */
+    bool awaited = oxp_ledger_awaits_owners(daemon->ledger);
+    atomic_store(&daemon->owners_awaited, awaited || daemon->awaited_last);
+    daemon->awaited_last = awaited;
     oxp_recent_tick(daemon->recent, oxp_wall_seconds(oxp_clock_wall(daemon->clock)));
     double seen = scrapes(daemon);
     if (seen != daemon->scrapes_seen) {
@@ -102,10 +107,19 @@ int oxp_daemon_run(struct oxp_daemon *daemon) {
     return oxp_loop_run(daemon->loop) == OXP_OK ? 0 : 1;
 }
 
+/* The library's heap raises its thresholds with every large block that is freed, up to 64 MiB for each thread's heap,
+ * and then keeps what a query has used. Fixed thresholds give it back: large blocks are mapped for themselves, and the
+ * free end of a heap is not kept. */
+static void give_memory_back(void) {
+    (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+    (void)mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+}
+
 int oxp_command_run(int argc, char **argv) {
     struct oxp_daemon *daemon = NULL;
     struct oxp_error error = {0};
     struct oxp_config_source source = {.argc = argc, .argv = argv, .environment = environ};
+    give_memory_back();
     if (oxp_daemon_new(&source, &daemon, &error) != OXP_OK) {
         fprintf(stderr, "oxpecker: %s\n", error.text);
         return 1;

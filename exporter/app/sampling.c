@@ -2,6 +2,7 @@
 
 #include "alerts/tsdb/sampler.h"
 #include "alerts/tsdb/saved.h"
+#include "exporter/app/ruling.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,22 +17,41 @@ int64_t oxp_sampling_wait_ns(const struct oxp_sampling_beat *beat, struct oxp_wa
     return interval_ns - (past < 0 ? past + interval_ns : past);
 }
 
-enum oxp_sampling_due oxp_sampling_beat_at(struct oxp_sampling_beat *beat, struct oxp_wall wall, struct oxp_mono mono,
-                                           int64_t *time_ms_out, uint64_t *missed_out) {
+/* Rule 3. */
+static int64_t set_since(const struct oxp_sampling_beat *beat, struct oxp_wall wall, struct oxp_mono mono) {
+    const int64_t enough_ns = 5 * OXP_NS_PER_S, half_ns = beat->interval_ms * OXP_NS_PER_MS / 2;
+    int64_t set_ns = wall.ns - beat->due_wall.ns - (mono.ns - beat->due_mono.ns);
+    int64_t least_ns = half_ns < enough_ns ? half_ns : enough_ns;
+    return set_ns > least_ns || set_ns < -least_ns ? set_ns : 0;
+}
+
+/* Rule 2: multiples of the interval since the last beat. */
+static int64_t beats_since(const struct oxp_sampling_beat *beat, struct oxp_wall wall, struct oxp_mono mono,
+                           int64_t set_ns) {
     int64_t interval_ns = beat->interval_ms * OXP_NS_PER_MS;
+    if (set_ns != 0) {
+        return (mono.ns - beat->due_mono.ns + interval_ns / 2) / interval_ns;
+    }
+    return (wall.ns + oxp_sampling_wait_ns(beat, wall)) / interval_ns -
+           (beat->due_wall.ns + oxp_sampling_wait_ns(beat, beat->due_wall)) / interval_ns;
+}
+
+enum oxp_sampling_due oxp_sampling_beat_at(struct oxp_sampling_beat *beat, struct oxp_wall wall, struct oxp_mono mono,
+                                           struct oxp_sampling_moment *moment_out) {
     int64_t time_ms = (wall.ns + oxp_sampling_wait_ns(beat, wall)) / OXP_NS_PER_MS - beat->interval_ms;
-    *time_ms_out = time_ms;
-    *missed_out = 0;
+    *moment_out = (struct oxp_sampling_moment){.time_ms = time_ms};
     if (beat->last_ms != 0 && time_ms == beat->last_ms) {
         return OXP_SAMPLING_EARLY;
     }
-    if (beat->last_due.ns != 0) {
-        int64_t beats = (mono.ns - beat->last_due.ns + interval_ns / 2) / interval_ns;
-        *missed_out = beats > 1 ? (uint64_t)(beats - 1) : 0;
+    if (beat->due_mono.ns != 0) {
+        moment_out->set_ns = set_since(beat, wall, mono);
+        int64_t beats = beats_since(beat, wall, mono, moment_out->set_ns);
+        moment_out->missed = beats > 1 ? (uint64_t)(beats - 1) : 0;
     }
-    beat->last_due = mono;
-    if (time_ms < beat->last_ms) {
-        ++*missed_out;
+    beat->due_mono = mono;
+    beat->due_wall = wall;
+    if (time_ms < beat->last_ms && beat->last_ms - time_ms <= oxp_sampler_patience_ms(beat->interval_ms)) {
+        moment_out->missed++;
         return OXP_SAMPLING_BEHIND;
     }
     beat->last_ms = time_ms;
@@ -52,18 +72,19 @@ struct oxp_sampling {
     pthread_t sampling_thread, storage_thread;
     bool sampling_runs, storage_runs;
     struct oxp_sampling_beat beat;
-    bool behind;             /* the clock; said */
     int64_t reach_said_ms;   /* in the last warning about the memory limit; 0 = none */
     int64_t refusal_said_ns; /* monotonic, of the last line about samples without room; 0 = none */
     pthread_mutex_t mutex;   /* guards what follows */
     pthread_cond_t wake;
-    bool stop, loaded, changed;
+    bool stop, loaded, changed, alerts_unsaved;
     struct settings settings;
 };
 
 struct oxp_tsdb_options oxp_sampling_tsdb_options(const struct oxp_config *config) {
+    double kept_s =
+        oxp_config_number(config, OXP_OPT_STORAGE_RETENTION) + oxp_config_number(config, OXP_OPT_QUERY_LOOKBACK_DELTA);
     return (struct oxp_tsdb_options){
-        .retention_ms = (int64_t)(oxp_config_number(config, OXP_OPT_STORAGE_RETENTION) * 1000),
+        .retention_ms = (int64_t)(kept_s * 1000),
         .memory_limit = (size_t)oxp_config_number(config, OXP_OPT_STORAGE_MEMORY_LIMIT),
     };
 }
@@ -116,8 +137,9 @@ static void note_reach(struct oxp_sampling *sampling, bool cut, const struct oxp
         sampling->reach_said_ms = stats->reach_ms;
         oxp_log_warning(sampling->daemon->log, "the memory limit shortens how far samples reach back",
                         OXP_LOG_NUM("limit_bytes", stats->limit_bytes), OXP_LOG_NUM("bytes", stats->bytes),
-                        OXP_LOG_NUM("retention_seconds", stats->retention_ms / 1000),
-                        OXP_LOG_NUM("reach_seconds", stats->reach_ms / 1000), OXP_LOG_NUM("series", stats->series));
+                        OXP_LOG_NUM("retention_seconds", (double)stats->retention_ms / 1000),
+                        OXP_LOG_NUM("reach_seconds", (double)stats->reach_ms / 1000),
+                        OXP_LOG_NUM("series", stats->series));
     }
 }
 
@@ -146,7 +168,11 @@ static void take(struct oxp_sampling *sampling, int64_t time_ms) {
     struct oxp_daemon *daemon = sampling->daemon;
     struct oxp_sampler_tick tick;
     struct oxp_tsdb_stats stats;
+    oxp_ruling_sampling(daemon->ruling);
     (void)oxp_sampler_tick(sampling->sampler, time_ms, oxp_wall_seconds(oxp_clock_wall(daemon->clock)), &tick);
+    if (tick.gap_ms < 0) {
+        oxp_ruling_rewind(daemon->ruling);
+    }
     oxp_tsdb_stats(daemon->tsdb, &stats);
     show_stats(sampling, &stats);
     count(sampling, OXP_S_TSDB_SAMPLES_APPENDED_TOTAL, tick.samples - tick.refused);
@@ -156,26 +182,45 @@ static void take(struct oxp_sampling *sampling, int64_t time_ms) {
     note_refused(sampling, &tick, &stats);
 }
 
-static void note_behind(struct oxp_sampling *sampling, int64_t time_ms) {
-    if (!sampling->behind) {
-        oxp_log_warning(sampling->daemon->log, "the clock went back; nothing is sampled until it has caught up",
-                        OXP_LOG_NUM("behind_seconds", (sampling->beat.last_ms - time_ms) / 1000));
+/* One line when the clock was set: to what, and what it would show else. */
+static void note_clock(struct oxp_sampling *sampling, enum oxp_sampling_due due, struct oxp_wall wall, int64_t set_ns) {
+    char from[25], to[25];
+    const char *what = "the clock was set forward; samples go on at the new time";
+    if (set_ns < 0) {
+        what = due == OXP_SAMPLING_BEHIND ? "the clock was set back; nothing is sampled until it has caught up"
+                                          : "the clock was set back; samples go on, what lies behind it is forgotten";
     }
-    sampling->behind = true;
+    oxp_wall_format((struct oxp_wall){wall.ns - set_ns}, from);
+    oxp_wall_format(wall, to);
+    count(sampling, OXP_S_CLOCK_JUMPS_TOTAL, 1);
+    oxp_log_warning(sampling->daemon->log, what, OXP_LOG_TEXT("from", from), OXP_LOG_TEXT("to", to),
+                    OXP_LOG_NUM("seconds", (double)set_ns / 1e9));
+}
+
+/* Both clocks at one moment: a process that is stopped between the two looks would seem to see the clock set. */
+static struct oxp_wall look_at_clocks(const struct oxp_clock *clock, struct oxp_mono *mono_out) {
+    struct oxp_wall wall;
+    struct oxp_mono before;
+    unsigned tries = 0;
+    do {
+        before = oxp_clock_mono(clock);
+        wall = oxp_clock_wall(clock);
+        *mono_out = oxp_clock_mono(clock);
+    } while (mono_out->ns - before.ns > 10 * OXP_NS_PER_MS && ++tries < 5);
+    return wall;
 }
 
 static void beat(struct oxp_sampling *sampling) {
-    const struct oxp_clock *clock = sampling->daemon->clock;
-    int64_t time_ms = 0;
-    uint64_t missed = 0;
-    enum oxp_sampling_due due =
-        oxp_sampling_beat_at(&sampling->beat, oxp_clock_wall(clock), oxp_clock_mono(clock), &time_ms, &missed);
-    count(sampling, OXP_S_SAMPLE_TICKS_MISSED_TOTAL, missed);
+    struct oxp_sampling_moment moment;
+    struct oxp_mono mono;
+    struct oxp_wall wall = look_at_clocks(sampling->daemon->clock, &mono);
+    enum oxp_sampling_due due = oxp_sampling_beat_at(&sampling->beat, wall, mono, &moment);
+    count(sampling, OXP_S_SAMPLE_TICKS_MISSED_TOTAL, moment.missed);
+    if (moment.set_ns != 0) {
+        note_clock(sampling, due, wall, moment.set_ns);
+    }
     if (due == OXP_SAMPLING_TAKE) {
-        sampling->behind = false;
-        take(sampling, time_ms);
-    } else if (due == OXP_SAMPLING_BEHIND) {
-        note_behind(sampling, time_ms);
+        take(sampling, moment.time_ms);
     }
 }
 
@@ -190,9 +235,25 @@ static void load(struct oxp_sampling *sampling) {
     if (status < 0) {
         oxp_daemon_log_error(daemon->log, "saved samples were not read; what they told is forgotten", &error);
     } else if (status == OXP_OK) {
+        int64_t took_ms = (oxp_clock_mono(daemon->clock).ns - began.ns) / OXP_NS_PER_MS;
         oxp_log_info(daemon->log, "read the samples of the last run", OXP_LOG_NUM("samples", samples),
-                     OXP_LOG_NUM("ms", (oxp_clock_mono(daemon->clock).ns - began.ns) / OXP_NS_PER_MS));
+                     OXP_LOG_NUM("ms", took_ms));
     }
+}
+
+/* Monotonic nanoseconds: of the next tick, and of the next evaluation of rules. */
+static int64_t next_tick(const struct oxp_sampling *sampling) {
+    const struct oxp_clock *clock = sampling->daemon->clock;
+    return oxp_clock_mono(clock).ns + oxp_sampling_wait_ns(&sampling->beat, oxp_clock_wall(clock));
+}
+
+static int64_t rules_due(const struct oxp_sampling *sampling) {
+    int64_t wait_ns = oxp_ruling_wait_ns(sampling->daemon->ruling);
+    return wait_ns == INT64_MAX ? INT64_MAX : oxp_clock_mono(sampling->daemon->clock).ns + wait_ns;
+}
+
+static int64_t earlier(int64_t a, int64_t b) {
+    return a < b ? a : b;
 }
 
 static void *sampling_main(void *ctx) {
@@ -203,14 +264,15 @@ static void *sampling_main(void *ctx) {
     if (sampling->directory[0] != '\0') {
         load(sampling);
     }
+    oxp_ruling_begin(daemon->ruling);
     oxp_tsdb_stats(daemon->tsdb, &stats);
     show_stats(sampling, &stats);
+    int64_t tick_ns = next_tick(sampling);
     pthread_mutex_lock(&sampling->mutex);
     sampling->loaded = true;
     while (!sampling->stop) {
-        int64_t wait_ns = oxp_sampling_wait_ns(&sampling->beat, oxp_clock_wall(daemon->clock));
-        int64_t until_ns = oxp_clock_mono(daemon->clock).ns + wait_ns;
-        while (!sampling->stop && oxp_clock_mono(daemon->clock).ns < until_ns) {
+        int64_t until_ns = earlier(tick_ns, rules_due(sampling));
+        while (!sampling->stop && !sampling->changed && oxp_clock_mono(daemon->clock).ns < until_ns) {
             wait_locked(sampling, until_ns);
         }
         if (sampling->stop) {
@@ -223,8 +285,16 @@ static void *sampling_main(void *ctx) {
         if (changed) {
             oxp_tsdb_configure(daemon->tsdb, &bounds);
         }
-        beat(sampling);
+        if (oxp_clock_mono(daemon->clock).ns >= tick_ns) {
+            beat(sampling);
+            tick_ns = next_tick(sampling);
+        }
+        bool unsaved = oxp_ruling_turn(daemon->ruling);
         pthread_mutex_lock(&sampling->mutex);
+        if (unsaved) {
+            sampling->alerts_unsaved = true;
+            pthread_cond_broadcast(&sampling->wake);
+        }
     }
     pthread_mutex_unlock(&sampling->mutex);
     return NULL;
@@ -249,6 +319,13 @@ static void *storage_main(void *ctx) {
     pthread_setname_np(pthread_self(), "oxp-storage");
     pthread_mutex_lock(&sampling->mutex);
     while (!sampling->stop) {
+        if (sampling->alerts_unsaved) {
+            sampling->alerts_unsaved = false;
+            pthread_mutex_unlock(&sampling->mutex);
+            oxp_ruling_save(sampling->daemon->ruling);
+            pthread_mutex_lock(&sampling->mutex);
+            continue;
+        }
         int64_t interval_ns = sampling->settings.snapshot_ns;
         int64_t due_ns = interval_ns == 0 ? INT64_MAX : last_ns + interval_ns;
         if (oxp_clock_mono(clock).ns < due_ns) {
@@ -271,22 +348,20 @@ static void *storage_main(void *ctx) {
 static enum oxp_status make_sampler(struct oxp_sampling *sampling) {
     struct oxp_daemon *daemon = sampling->daemon;
     const struct oxp_config *config = &daemon->config;
-    char host[256] = "", instance[300];
+    char instance[OXP_DAEMON_ADDRESS_MAX];
     char **labels = NULL;
     enum oxp_status status = oxp_config_labels(config, OXP_OPT_EXTERNAL_LABELS, &labels);
     if (status != OXP_OK) {
         return status;
     }
-    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') {
-        snprintf(host, sizeof host, "localhost");
-    }
-    snprintf(instance, sizeof instance, "%s:%u", host, (unsigned)oxp_server_port(daemon->server));
+    oxp_daemon_address(daemon, instance);
     const char *given = oxp_config_text(config, OXP_OPT_STORAGE_INSTANCE);
     struct oxp_sampler_options options = {
         .job = oxp_config_text(config, OXP_OPT_ORCHESTRATOR_SERVICE),
         .instance = given[0] == '\0' ? instance : given,
         .external_labels = (const char *const *)labels,
         .clock = daemon->clock,
+        .interval_ms = sampling->beat.interval_ms,
     };
     status = oxp_sampler_new(daemon->tsdb, daemon->exemplars, daemon->registry, &options, &sampling->sampler);
     free(labels);
@@ -354,6 +429,7 @@ void oxp_sampling_free(struct oxp_sampling *sampling, bool save_too) {
         pthread_join(sampling->storage_thread, NULL);
     }
     if (save_too && sampling->storage_runs) {
+        oxp_ruling_finish(sampling->daemon->ruling);
         save(sampling);
     }
     oxp_sampler_free(sampling->sampler);

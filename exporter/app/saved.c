@@ -4,7 +4,6 @@
 #include "lib/base/file.h"
 #include "lib/base/number.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <oxpecker/exposition.h>
 #include <stdio.h>
@@ -203,32 +202,8 @@ static enum oxp_status take(void *ctx, const struct oxp_read_sample *sample) {
 }
 
 static enum oxp_status read_file(const char *path, struct oxp_buf *buf, struct oxp_error *error) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe in its place may not hold up the start */
-    if (fd < 0) {
-        return errno == ENOENT ? OXP_END : io_failure(error, path, "open");
-    }
-    enum oxp_status status = OXP_OK;
-    for (;;) {
-        char *to = oxp_buf_reserve(buf, 65536);
-        if (to == NULL) {
-            status = oxp_buf_status(buf);
-            oxp_error_set(error, status, 0, 0, "%s: %s", path, oxp_status_text(status));
-            break;
-        }
-        ssize_t n = read(fd, to, 65536);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            status = io_failure(error, path, "read");
-        }
-        if (n <= 0) {
-            break;
-        }
-        oxp_buf_commit(buf, (size_t)n);
-    }
-    close(fd);
-    return status;
+    enum oxp_status status = oxp_file_read(path, buf, error);
+    return status >= 0 || status == OXP_ERR_NOMEM || status == OXP_ERR_LIMIT ? status : OXP_ERR_IO;
 }
 
 /* First without a sink: a damaged file must restore nothing, not a part. */

@@ -101,9 +101,8 @@ int oxp_command_test(int argc, char **argv) {
         return test_promql(argc - 1, argv + 1);
     }
     if (argc > 0 && strcmp(argv[0], "rules") == 0) {
-        fputs("oxpecker: test rules is not there yet: this version has no rules\n", stderr);
-        return 1;
+        return oxp_test_rules(argc - 1, argv + 1);
     }
-    fputs("usage: oxpecker test promql FILE…\n", stderr);
+    fputs("usage: oxpecker test promql FILE…\n       oxpecker test rules FILE…\n", stderr);
     return 1;
 }

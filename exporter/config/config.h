@@ -30,6 +30,7 @@ enum oxp_option_type {
     OXP_OPT_CHOICE,   /* one of a list */
     OXP_OPT_BYTES,    /* 64MiB; KB, MB, GB and TB are powers of two, as in Prometheus */
     OXP_OPT_LABELS,   /* label names and values: a mapping in the file, else a=b,c=d (oxp_config_labels) */
+    OXP_OPT_PATHS,    /* of files: a list in the file, else a,b; a flag may be repeated (oxp_config_paths) */
 };
 
 enum oxp_option_source { OXP_FROM_DEFAULT, OXP_FROM_FILE, OXP_FROM_ENVIRONMENT, OXP_FROM_FLAG };
@@ -72,6 +73,9 @@ static inline bool oxp_config_bool(const struct oxp_config *config, enum oxp_opt
  * OXP_ERR_NOMEM.
  */
 enum oxp_status oxp_config_labels(const struct oxp_config *config, enum oxp_option option, char ***pairs_out);
+
+/* The paths of a PATHS option, as they were given, ended by NULL, in one block: free(*paths_out). OXP_ERR_NOMEM. */
+enum oxp_status oxp_config_paths(const struct oxp_config *config, enum oxp_option option, char ***paths_out);
 
 struct oxp_config_source {
     int argc;

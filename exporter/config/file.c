@@ -205,6 +205,44 @@ static void read_labels(struct oxp_config_reader *reader, const struct oxp_yaml_
     oxp_buf_fini(&text);
 }
 
+/* The same for a list of paths. */
+static void read_paths(struct oxp_config_reader *reader, const struct oxp_yaml_node *list, enum oxp_option option) {
+    const struct oxp_option_spec *spec = oxp_option_spec(option);
+    if (list->kind != OXP_YAML_SEQUENCE && list->kind != OXP_YAML_NULL) {
+        oxp_config_fault(reader, list->line, list->column, "%s: found %s; expected a list of paths", spec->key,
+                         kind_text(list));
+        return;
+    }
+    struct oxp_buf text, path;
+    oxp_buf_init(&text, 0);
+    oxp_buf_init(&path, OXP_CONFIG_VALUE_MAX);
+    bool ok = true;
+    for (const struct oxp_yaml_node *node = list->first; node != NULL; node = node->next) {
+        oxp_buf_clear(&path);
+        if (node->kind != OXP_YAML_SCALAR) {
+            oxp_config_fault(reader, node->line, node->column, "%s: found %s; expected the path of a file", spec->key,
+                             kind_text(node));
+            ok = false;
+        } else if (!expand(reader, node, spec->key, &path)) {
+            ok = false;
+        } else if (path.len == 0) {
+            oxp_config_fault(reader, node->line, node->column, "%s: found nothing; expected the path of a file",
+                             spec->key);
+            ok = false;
+        } else {
+            oxp_path_append(&text, oxp_buf_view(&path));
+        }
+    }
+    if (ok && oxp_buf_status(&text) != OXP_OK) {
+        oxp_config_no_memory(reader);
+    } else if (ok) {
+        struct oxp_config_entry entry = {option, OXP_FROM_FILE, spec->key, list->line, list->column};
+        oxp_config_set(reader, &entry, oxp_buf_view(&text));
+    }
+    oxp_buf_fini(&path);
+    oxp_buf_fini(&text);
+}
+
 static void read_key(struct oxp_config_reader *reader, struct oxp_view section, const struct oxp_yaml_node *node) {
     if (is_dotted(reader, node)) {
         return;
@@ -238,7 +276,8 @@ static void read_section(struct oxp_config_reader *reader, const struct oxp_yaml
         return;
     }
     if (strchr(oxp_option_spec(option)->key, '.') == NULL) {
-        read_labels(reader, section, option);
+        bool paths = oxp_option_spec(option)->type == OXP_OPT_PATHS;
+        (paths ? read_paths : read_labels)(reader, section, option);
         return;
     }
     if (section->kind != OXP_YAML_MAPPING && section->kind != OXP_YAML_NULL) {

@@ -2,7 +2,8 @@
 
 #include <stdio.h>
 
-/* --flag=value, --flag value, --bool, --no-bool; -- ends the flags. Each flag once; nothing but flags. */
+/* --flag=value, --flag value, --bool, --no-bool; -- ends the flags. Each flag once, those of paths apart; nothing but
+ * flags. */
 
 struct flag {
     enum oxp_option option;
@@ -95,7 +96,7 @@ static size_t read_flag(struct oxp_config_reader *reader, const char *arg, const
     if (!taken) {
         return used;
     }
-    if (seen[flag.option]) {
+    if (seen[flag.option] && spec->type != OXP_OPT_PATHS) {
         oxp_config_fault(reader, 0, 0, "--%s is given twice", spec->flag);
         return used;
     }

@@ -109,15 +109,15 @@ enum oxp_status oxp_labels_check(struct oxp_view text, struct oxp_error *why) {
 
 enum oxp_status oxp_config_labels(const struct oxp_config *config, enum oxp_option option, char ***pairs_out) {
     struct oxp_view name, rest = oxp_view_from(oxp_config_text(config, option));
-    size_t size = (2 * PAIRS_MAX + 1) * sizeof(char *), len = 0;
-    char **pairs = malloc(size + 2 * rest.len + 2 * PAIRS_MAX);
+    size_t size = ((size_t)2 * PAIRS_MAX + 1) * sizeof(char *), len = 0;
+    char **pairs = malloc(size + 2 * rest.len + (size_t)2 * PAIRS_MAX);
     *pairs_out = pairs;
     if (pairs == NULL) {
         return OXP_ERR_NOMEM;
     }
     char *to = (char *)pairs + size;
     size_t count = 0;
-    while (count < 2 * PAIRS_MAX) {
+    while (count < (size_t)2 * PAIRS_MAX) {
         char *value = to;
         if (take_pair(&rest, &name, value, &len) != OXP_OK) {
             break;

@@ -49,6 +49,26 @@ static bool keep(struct oxp_config_value *value, struct oxp_view text, double nu
     return true;
 }
 
+/* The paths of a flag that came before, and those of this one. */
+static bool add_paths(struct oxp_config_value *value, struct oxp_view text) {
+    size_t len = strlen(value->text);
+    char *both = malloc(len + 1 + text.len + 1);
+    if (both == NULL) {
+        return false;
+    }
+    memcpy(both, value->text, len);
+    if (len > 0 && text.len > 0) {
+        both[len++] = ',';
+    }
+    if (text.len > 0) {
+        memcpy(both + len, text.ptr, text.len);
+    }
+    both[len + text.len] = '\0';
+    free(value->text);
+    value->text = both;
+    return true;
+}
+
 void oxp_config_set(struct oxp_config_reader *reader, const struct oxp_config_entry *entry, struct oxp_view text) {
     double number;
     struct oxp_error why = {0};
@@ -62,7 +82,11 @@ void oxp_config_set(struct oxp_config_reader *reader, const struct oxp_config_en
         return;
     }
     struct oxp_config_value *value = reader->config == NULL ? NULL : &reader->config->values[entry->option];
+    bool repeated = value != NULL && value->text != NULL && value->source == OXP_FROM_FLAG &&
+                    entry->source == OXP_FROM_FLAG && oxp_option_spec(entry->option)->type == OXP_OPT_PATHS;
     if (value != NULL && value->text == NULL && !keep(value, text, number, entry->source)) {
+        oxp_config_no_memory(reader);
+    } else if (repeated && !add_paths(value, text)) {
         oxp_config_no_memory(reader);
     }
 }

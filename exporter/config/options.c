@@ -134,6 +134,7 @@ void oxp_option_expected(const struct oxp_option_spec *spec, struct oxp_buf *out
         [OXP_OPT_CHOICE] = "",
         [OXP_OPT_BYTES] = "a size such as 64MiB, from ",
         [OXP_OPT_LABELS] = "label names and values, such as replica=a,zone=b",
+        [OXP_OPT_PATHS] = "paths of files, such as a.yml,rules/*.yml",
     };
     oxp_buf_append_text(out, words[spec->type]);
     if (spec->type == OXP_OPT_CHOICE) {

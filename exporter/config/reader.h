@@ -55,6 +55,13 @@ enum oxp_status oxp_labels_check(struct oxp_view text, struct oxp_error *why);
 /* Appends one pair to such a text. */
 void oxp_label_append(struct oxp_buf *out, struct oxp_view name, struct oxp_view value);
 
+/* ---- paths.c ---- */
+
+/* OXP_OK, or OXP_ERR_INVALID and in `why` the reason, for a whole text of paths. */
+enum oxp_status oxp_paths_check(struct oxp_view text, struct oxp_error *why);
+/* Appends one path to such a text. */
+void oxp_path_append(struct oxp_buf *out, struct oxp_view path);
+
 /* ---- expand.c ---- */
 
 /* The value of NAME in "NAME=value" entries; false when it is not set. */
@@ -84,7 +91,8 @@ struct oxp_config_entry {
     const char *name;      /* as the person wrote it, for messages: "--log.level" */
     unsigned line, column; /* file */
 };
-/* Checks the value, and keeps it unless a stronger source has already given one. */
+/* Checks the value, and keeps it unless a stronger source has already given one. Paths of a repeated flag come behind
+ * those before. */
 void oxp_config_set(struct oxp_config_reader *reader, const struct oxp_config_entry *entry, struct oxp_view text);
 
 /* flags.c, environment.c, file.c: one source each. */

@@ -7,10 +7,11 @@
 /* What stands for a value that has no default. */
 static const char *placeholder(const struct oxp_option_spec *spec) {
     static const char *const words[] = {
-        [OXP_OPT_TEXT] = "TEXT",   [OXP_OPT_PATH] = "PATH",       [OXP_OPT_ROUTE] = "PATH",
-        [OXP_OPT_URL] = "URL",     [OXP_OPT_ADDRESS] = "ADDRESS", [OXP_OPT_BOOL] = "BOOL",
-        [OXP_OPT_COUNT] = "N",     [OXP_OPT_MODE] = "MODE",       [OXP_OPT_DURATION] = "DURATION",
-        [OXP_OPT_CHOICE] = "WORD", [OXP_OPT_BYTES] = "SIZE",      [OXP_OPT_LABELS] = "NAME=VALUE,…",
+        [OXP_OPT_TEXT] = "TEXT",    [OXP_OPT_PATH] = "PATH",       [OXP_OPT_ROUTE] = "PATH",
+        [OXP_OPT_URL] = "URL",      [OXP_OPT_ADDRESS] = "ADDRESS", [OXP_OPT_BOOL] = "BOOL",
+        [OXP_OPT_COUNT] = "N",      [OXP_OPT_MODE] = "MODE",       [OXP_OPT_DURATION] = "DURATION",
+        [OXP_OPT_CHOICE] = "WORD",  [OXP_OPT_BYTES] = "SIZE",      [OXP_OPT_LABELS] = "NAME=VALUE,…",
+        [OXP_OPT_PATHS] = "PATH,…",
     };
     return words[spec->type];
 }

@@ -52,6 +52,8 @@ void oxp_ledger_configure(struct oxp_ledger *ledger, const struct oxp_ledger_opt
  * before the first event. Restored things wait for their owner for the reconnect grace plus the liveness window,
  * counted from now. */
 enum oxp_status oxp_ledger_open(struct oxp_ledger *ledger, const char *directory, struct oxp_error *error);
+/* True while something that was restored waits for its owner. */
+bool oxp_ledger_awaits_owners(const struct oxp_ledger *ledger);
 /* False when memory is all there is, or the journal is failing now. */
 bool oxp_ledger_persistent(const struct oxp_ledger *ledger);
 /* Writes to the journal that failed since it was opened. */

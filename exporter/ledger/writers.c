@@ -619,3 +619,12 @@ void oxp_writers_restored(struct oxp_ledger *ledger) {
         oxp_writers_update_up(ledger);
     }
 }
+
+bool oxp_ledger_awaits_owners(const struct oxp_ledger *ledger) {
+    OXP_LIST_EACH(&ledger->identities, link) {
+        if (!isnan(OXP_AROUND(link, struct oxp_identity, all)->await_until)) {
+            return true;
+        }
+    }
+    return false;
+}

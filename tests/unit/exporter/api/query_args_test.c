@@ -269,6 +269,25 @@ static void test_selectors(void **state) {
     oxp_query_selectors_fini(&all);
 }
 
+/* Many patterns, each within its expression's limit, are too many together. */
+static void test_selectors_patterns(void **state) {
+    (void)state;
+    static const char text[] = "{a=~\"(ab){999}(ab){999}\",b=~\"(ab){999}(ab){999}\"}";
+    struct oxp_query_selectors all = {0};
+    struct oxp_error error = {0};
+    enum oxp_status status;
+    while ((status = oxp_query_selectors_add(&all, oxp_view_from(text), &error)) == OXP_OK) {
+        assert_true(all.regex_bytes <= OXP_PROMQL_PATTERNS_MAX);
+    }
+    assert_int_equal(status, OXP_ERR_LIMIT);
+    assert_string_equal(error.text, "the regular expressions take more than 8 MiB");
+    assert_in_range(all.count, 20, 500);
+    size_t count = all.count;
+    assert_int_equal(oxp_query_selectors_add(&all, OXP_VIEW("up"), &error), OXP_OK);
+    assert_int_equal(all.count, count + 1);
+    oxp_query_selectors_fini(&all);
+}
+
 static bool note(void *ctx, const struct oxp_promql_node *selector) {
     struct oxp_buf *seen = ctx;
     oxp_buf_append_view(seen, selector->selector.name);
@@ -325,9 +344,15 @@ static void test_no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_times),       cmocka_unit_test(test_durations),      cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_label_names), cmocka_unit_test(test_messages),       cmocka_unit_test(test_selectors),
-        cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_every_selector),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_label_names),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_selectors),
+        cmocka_unit_test(test_selectors_patterns),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_every_selector),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

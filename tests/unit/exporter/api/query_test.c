@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "exporter/api/query_parts.h"
 #include "lib/gzip/gzip.h"
 #include "tests/unit/exporter/api/world.h"
 #include "tests/unit/exporter/serve/client.h"
@@ -111,6 +112,13 @@ enum oxp_status oxp_promql_query(struct oxp_promql_engine *engine, struct oxp_ts
     }
     *answer_out = answer;
     return OXP_OK;
+}
+
+static int64_t timeout_ms = 60000;
+
+int64_t oxp_promql_engine_timeout_ms(struct oxp_promql_engine *engine) {
+    assert_ptr_equal(engine, world.api.engine);
+    return timeout_ms;
 }
 
 void oxp_promql_answer_free(struct oxp_promql_answer *answer) {
@@ -591,6 +599,72 @@ static void test_without_memory(void **state) {
     world.api.exemplars = exemplars;
 }
 
+/* Lists have the queries' time, and are not answered from matches that came to no end. */
+static void test_list_limits(void **state) {
+    (void)state;
+    static const struct row timely[] = {
+        {"series", GET("series?match[]=up&match[]=down"), 503, FAULT("timeout", "the request timed out")},
+        {"labels", GET("labels?match[]=up"), 503, FAULT("timeout", "the request timed out")},
+        {"values", GET("label/job/values?match[]=up"), 503, FAULT("timeout", "the request timed out")},
+        {"exemplars", GET("query_exemplars?query=up"), 503, FAULT("timeout", "the request timed out")},
+    };
+    static const struct row patterns[] = {
+        {"series", GET("series?match[]=up&match[]=%7Bjob%3D~%22(a*)*%5Bbd%5D%22%7D"), 422,
+         FAULT("execution", "a regular expression takes too much to match")},
+        {"labels", GET("labels?match[]=%7Bjob%3D~%22(a*)*%5Bbd%5D%22%7D"), 422, NULL},
+        {"values", GET("label/job/values?match[]=%7Bjob%3D~%22(a*)*%5Bbd%5D%22%7D"), 422, NULL},
+        {"exemplars", GET("query_exemplars?query=%7Bjob%3D~%22(a*)*%5Bbd%5D%22%7D"), 422, NULL},
+    };
+    struct oxp_arena arena;
+    struct oxp_tsdb_series *series = NULL;
+    oxp_arena_init(&arena, 0);
+    const struct oxp_labels *slow = labels_of(&arena, "job", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac");
+    assert_int_equal(oxp_tsdb_series_at(world.api.tsdb, slow, &series), OXP_OK);
+    assert_int_equal(oxp_tsdb_append(world.api.tsdb, series, BASE_MS + 90000, 1), OXP_OK);
+    assert_int_equal(oxp_exemplars_add(world.api.exemplars, slow, slow, BASE_MS, 0.5), OXP_OK);
+    oxp_arena_fini(&arena);
+    CHECK(patterns);
+    timeout_ms = 0;
+    CHECK(timely);
+    timeout_ms = 60000;
+}
+
+static bool holds_something(void *ctx) {
+    (void)ctx;
+    return atomic_load(&world.api.held_bytes) > 0;
+}
+
+static bool holds_nothing(void *ctx) {
+    (void)ctx;
+    return atomic_load(&world.api.held_bytes) == 0;
+}
+
+/* Long answers count until their clients have them; a long one is refused when there are too many. */
+static void test_held_answers(void **state) {
+    (void)state;
+    static const struct row refused[] = {
+        {"long", GET("query?query=many"), 503, FAULT("unavailable", "too many long answers are being read; try again")},
+        {"short", GET("query?query=good"), 200, NULL},
+    };
+    static const struct row taken[] = {{"long", GET("query?query=many"), 200, NULL}};
+    struct answer answer;
+    assert_true(client_wait(holds_nothing, NULL));
+    atomic_store(&world.api.held_bytes, OXP_QUERY_HELD_MAX);
+    CHECK(refused);
+    client_ask(world.port, "GET " API "query?query=many HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n", &answer);
+    assert_int_equal(answer.status, 200); /* it is short then */
+    answer_free(&answer);
+    assert_int_equal(atomic_load(&world.api.held_bytes), OXP_QUERY_HELD_MAX);
+    atomic_store(&world.api.held_bytes, 0);
+    CHECK(taken);
+    assert_true(client_wait(holds_nothing, NULL));
+    int fd = client_dial(world.port);
+    assert_true(client_say(fd, GET("query_range?query=huge&start=1&end=2&step=1&limit=600"))); /* 16 MB, and not read */
+    assert_true(client_wait(holds_something, NULL));
+    close(fd);
+    assert_true(client_wait(holds_nothing, NULL));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arguments),
@@ -605,6 +679,8 @@ int main(void) {
         cmocka_unit_test(test_meta),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_list_limits),
+        cmocka_unit_test(test_held_answers),
         cmocka_unit_test(test_concurrency_and_cancelling),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -38,6 +38,10 @@ static const struct row accepted[] = {
     {"labels", "external_labels: {replica: \"${OXP_TEST_NAME}-1\", _zone9: \"a,b\\\\\", empty: \"\"}\n", ""},
     {"labels in block style", "external_labels:\n  replica: 1\n", ""},
     {"no labels", "external_labels:\n", ""},
+    {"paths", "rule_files: [a.yml, \"${OXP_TEST_NAME}/*.yml\", \"a,b\\\\.yml\"]\n", ""},
+    {"paths in block style", "rule_files:\n  - a.yml\n  - b.yml\n", ""},
+    {"an empty list of paths", "rule_files: []\n", ""},
+    {"no paths", "rule_files:\n", ""},
 };
 
 static const struct row refused[] = {
@@ -85,6 +89,13 @@ static const struct row refused[] = {
      "1:29: orchestrator.environment: a $ must begin ${NAME}; write $$ for the character itself\n"},
     {"variable of the wrong kind", "limits: {series: \"${OXP_TEST_NAME}\"}\n",
      "1:18: limits.series: found \"staging\"; expected a whole number from 100 to 100000000\n"},
+    {"a path that is no list", "rule_files: a.yml\n", "1:13: rule_files: found text; expected a list of paths\n"},
+    {"paths as a mapping", "rule_files: {a: b}\n", "1:13: rule_files: found a mapping; expected a list of paths\n"},
+    {"an empty path", "rule_files: [a, \"\"]\n", "1:17: rule_files: found nothing; expected the path of a file\n"},
+    {"paths within paths", "rule_files:\n  - a\n  - [b]\n",
+     "3:5: rule_files: found a list; expected the path of a file\n"},
+    {"a path of a variable that is not set", "rule_files: [a, \"${OXP_TEST_ABSENT}\"]\n",
+     "1:17: rule_files: the environment variable OXP_TEST_ABSENT is not set\n"},
     {"labels as text", "external_labels: a=b\n",
      "1:18: external_labels: found text; expected a mapping of label names to values\n"},
     {"labels as a list", "external_labels: [a]\n",
@@ -102,7 +113,8 @@ static const struct row refused[] = {
      "1:18: external_labels: the value \"a=b?c\" holds a control character\n"},
     {"a section that is near labels", "external_label: {a: b}\n",
      "1:1: there is no section external_label; did you mean external_labels?\n"},
-    {"labels at home in no section", "web: {external_labels: {a: b}}\n", "1:7: there is no key web.external_labels; did you mean external_labels?\n"},
+    {"labels at home in no section", "web: {external_labels: {a: b}}\n",
+     "1:7: there is no key web.external_labels; did you mean external_labels?\n"},
     {"a size without a known unit", "storage:\n  memory_limit: 64M\n",
      "2:17: storage.memory_limit: found \"64M\"; expected a size such as 64MiB, from 1MiB to 1TiB\n"},
     {"NUL in a value", "storage: {path: \"a\\0b\"}\n",
@@ -186,8 +198,10 @@ static void test_example(void **state) {
     for (enum oxp_option option = 0; option < OXP_OPTIONS; option++) {
         const char *dot = strchr(oxp_option_spec(option)->key, '.');
         char line[80];
-        snprintf(line, sizeof line, "%s%s: ", dot == NULL ? "\n" : "  ",
-                 dot == NULL ? oxp_option_spec(option)->key : dot + 1);
+        const char *before = dot != NULL                                      ? "  "
+                             : oxp_option_spec(option)->type == OXP_OPT_PATHS ? "\n# " /* no text is its default */
+                                                                              : "\n";
+        snprintf(line, sizeof line, "%s%s: ", before, dot == NULL ? oxp_option_spec(option)->key : dot + 1);
         if (option != OXP_OPT_CONFIG_FILE && strstr(text, line) == NULL) {
             fail_msg("the example lacks %s", oxp_option_spec(option)->key);
         }

@@ -181,6 +181,24 @@ static const struct {
      OXP_OPT_EXTERNAL_LABELS,
      "e=f",
      OXP_FROM_ENVIRONMENT},
+    {"paths of the file",
+     {{0}, {"HOME=/h,\\"}, "rule_files: [a.yml, \"${HOME}/*.yml\"]\n"},
+     OXP_OPT_RULE_FILES,
+     "a.yml,/h\\,\\\\/*.yml",
+     OXP_FROM_FILE},
+    {"an empty list of paths is given", {{0}, {0}, "rule_files: []\n"}, OXP_OPT_RULE_FILES, "", OXP_FROM_FILE},
+    {"paths that are not given", {{0}, {0}, "log: {level: error}\n"}, OXP_OPT_RULE_FILES, "", OXP_FROM_DEFAULT},
+    {"a flag of paths, repeated",
+     {{"--rule-files=a,b", "--rule-files", "c\\,d", "--rule-files="}, {"OXPECKER_RULE_FILES=e"}, "rule_files: [f]\n"},
+     OXP_OPT_RULE_FILES,
+     "a,b,c\\,d",
+     OXP_FROM_FLAG},
+    {"an empty flag of paths", {{"--rule-files="}, {0}, "rule_files: [f]\n"}, OXP_OPT_RULE_FILES, "", OXP_FROM_FLAG},
+    {"paths of the environment",
+     {{0}, {"OXPECKER_RULE_FILES=e,f"}, "rule_files: [g]\n"},
+     OXP_OPT_RULE_FILES,
+     "e,f",
+     OXP_FROM_ENVIRONMENT},
     {"a number from a variable",
      {{0}, {"N=7"}, "limits: {tasks: \"${N}\"}\n"},
      OXP_OPT_LIMITS_TASKS,
@@ -463,7 +481,7 @@ static void load_once(void *ctx) {
 static void test_no_memory(void **state) {
     (void)state;
     write_file("log: {format: json}\nlimits: {series: 500}\norchestrator:\n  environment: ${HOST}-$$\n"
-               "external_labels: {a: b, c: \"${HOST}\"}\n");
+               "external_labels: {a: b, c: \"${HOST}\"}\nrule_files: [a, \"${HOST}\"]\n");
     assert_true(alloc_fail_each(load_once, NULL) > OXP_OPTIONS);
     write_file("log: {format: xml, x: y}\nlimits: [500]\norchestrator:\n  environment: ${NOT}\n");
     static int wrong;
@@ -498,6 +516,34 @@ static void test_labels(void **state) {
     }
 }
 
+static void test_paths(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *paths[4];
+    } rows[] = {
+        {"", {NULL}},
+        {"a.yml", {"a.yml", NULL}},
+        {"a,b c,d*", {"a", "b c", "d*", NULL}},
+        {"x\\,y\\\\,b", {"x,y\\", "b", NULL}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct oxp_config config;
+        char flag[64], **paths = NULL;
+        snprintf(flag, sizeof flag, "--rule-files=%s", rows[i].text);
+        struct input input = {.args = {flag}};
+        assert_int_equal(load(&input, &config, NULL), OXP_OK);
+        assert_int_equal(oxp_config_paths(&config, OXP_OPT_RULE_FILES, &paths), OXP_OK);
+        size_t k = 0;
+        for (; rows[i].paths[k] != NULL; k++) {
+            assert_string_equal(paths[k], rows[i].paths[k]);
+        }
+        assert_null(paths[k]);
+        free(paths);
+        oxp_config_fini(&config);
+    }
+}
+
 static int make_folder(void **state) {
     (void)state;
     if (mkdtemp(folder) == NULL) {
@@ -519,6 +565,7 @@ int main(void) {
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_paths),
         cmocka_unit_test(test_status_of_files),
         cmocka_unit_test(test_file_limit),
         cmocka_unit_test(test_pipe),

@@ -27,8 +27,8 @@ static void test_names_follow_the_rule(void **state) {
         }
         assert_string_equal(spec->flag, flag);
         assert_string_equal(spec->environment, environment);
-        const char *dot = strchr(spec->key, '.'); /* at the top of the file stand sections, and mappings of labels */
-        assert_int_equal(dot == NULL, spec->type == OXP_OPT_LABELS);
+        const char *dot = strchr(spec->key, '.'); /* at the top of the file stand sections, mappings and lists */
+        assert_int_equal(dot == NULL, spec->type == OXP_OPT_LABELS || spec->type == OXP_OPT_PATHS);
         assert_true(dot == NULL || strchr(dot + 1, '.') == NULL); /* so that a section is one level of YAML */
     }
 }

@@ -114,6 +114,9 @@ static const struct {
     {OXP_OPT_EXTERNAL_LABELS, "a=b", 0},
     {OXP_OPT_EXTERNAL_LABELS, "replica=r 1,zone=a\\,b\\\\,_x9=", 0},
     {OXP_OPT_EXTERNAL_LABELS, "a=b=c", 0},
+    {OXP_OPT_RULE_FILES, "", 0},
+    {OXP_OPT_RULE_FILES, "a.yml", 0},
+    {OXP_OPT_RULE_FILES, "rules/*.yml,/etc/a b.yml,c\\,d\\\\.yml", 0},
 };
 
 /* Must be refused, with this sentence. */
@@ -175,6 +178,11 @@ static const struct {
     {OXP_OPT_EXTERNAL_LABELS, "le=x", "the label name le is reserved"},
     {OXP_OPT_EXTERNAL_LABELS, "__x=y", "the label name __x is reserved"},
     {OXP_OPT_EXTERNAL_LABELS, "a=,b=,c=,d=,e=,f=,g=,h=,i=,j=,k=,l=,m=,n=,o=,p=,q=", "there are more than 16 labels"},
+    {OXP_OPT_RULE_FILES, ",", "found \",\"; expected paths with commas between them"},
+    {OXP_OPT_RULE_FILES, "a.yml,", "found \"a.yml,\"; expected paths with commas between them"},
+    {OXP_OPT_RULE_FILES, "a.yml,,b.yml", "found \"a.yml,,b.yml\"; expected paths with commas between them"},
+    {OXP_OPT_RULE_FILES, "a\\b", "found \"a\\b\"; expected paths with commas between them"},
+    {OXP_OPT_RULE_FILES, "a\\", "found \"a\\\"; expected paths with commas between them"},
     {OXP_OPT_SHUTDOWN_GRACE, "20", "found \"20\"; expected a duration such as 30s or 1h30m, from 0s to 1h"},
     {OXP_OPT_SHUTDOWN_GRACE, "1h1s", "1h1s is out of range; expected a duration such as 30s or 1h30m, from 0s to 1h"},
     {OXP_OPT_SHUTDOWN_GRACE, "9999y", "9999y is out of range; expected a duration such as 30s or 1h30m, from 0s to 1h"},
