@@ -32,7 +32,10 @@ static const char intro[] =
     "`oxpecker test promql FILE…` runs scripts in the format of Prometheus' own tests; `oxpecker query EXPR` asks a "
     "running sidecar.\n"
     "Limits of a query: [configuration.md](configuration.md), section query. The memory that is asked: "
-    "[operations.md](operations.md), The short memory.\n\n";
+    "[operations.md](operations.md), The short memory.\n"
+    "An expression may have 256 KiB, 200 levels, 500 matchers in a selector, 1,000 labels in a list, and patterns of "
+    "8 MiB when they are compiled; a\n"
+    "pattern that takes too many steps to match fails the query.\n\n";
 
 static const char *type_of(char letter) {
     switch (letter) {

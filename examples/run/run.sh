@@ -130,7 +130,8 @@ if [ "$pair" != shell ]; then
     health_port=$(free_port "${HEALTH_PORT:-8000}")
     probe=(--orchestrator.health-url="http://127.0.0.1:$health_port/health")
 fi
-"$oxpecker" --web.listen-address="127.0.0.1:$port" --storage.path="$work/storage" --web.enable-lifecycle "${probe[@]}" \
+"$oxpecker" --web.listen-address="127.0.0.1:$port" --storage.path="$work/storage" --web.enable-lifecycle \
+    --storage.sample-interval=5s "${probe[@]}" \
     2>"$work/oxpecker.log" &
 sidecar=$!
 for _ in $(seq 50); do
@@ -164,6 +165,7 @@ set +m
 cat <<EOT
 Metrics        http://127.0.0.1:$port/metrics
 Sessions       http://127.0.0.1:$port/api/oxpecker/v1/sessions
+Ask it         $oxpecker query --server http://127.0.0.1:$port 'sum by (state) (orchestrator_sessions_active)'
 ${prometheus:+Prometheus     http://127.0.0.1:$prometheus_port
 }${notes}Send an event  OXPECKER_EVENTS_LISTEN_UNIX=$OXPECKER_EVENTS_LISTEN_UNIX $oxpecker send session.started session=a region=us-east-1
 Logs           $work/*.log

@@ -3,6 +3,7 @@
 #include "alerts/tsdb/sampler.h"
 #include "alerts/tsdb/saved.h"
 #include "exporter/app/ruling.h"
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +73,7 @@ struct oxp_sampling {
     pthread_t sampling_thread, storage_thread;
     bool sampling_runs, storage_runs;
     struct oxp_sampling_beat beat;
+    bool settled;            /* the first tick has been taken */
     int64_t reach_said_ms;   /* in the last warning about the memory limit; 0 = none */
     int64_t refusal_said_ns; /* monotonic, of the last line about samples without room; 0 = none */
     pthread_mutex_t mutex;   /* guards what follows */
@@ -180,6 +182,10 @@ static void take(struct oxp_sampling *sampling, int64_t time_ms) {
     oxp_histogram_observe(own(sampling, OXP_S_SAMPLE_DURATION_SECONDS), tick.seconds);
     note_reach(sampling, tick.cut, &stats);
     note_refused(sampling, &tick, &stats);
+    if (!sampling->settled) { /* what starting took for a while: the configuration, the file, lists that grew */
+        sampling->settled = true;
+        (void)malloc_trim(0);
+    }
 }
 
 /* One line when the clock was set: to what, and what it would show else. */

@@ -32,7 +32,8 @@ static enum oxp_status fail_at(struct translator *t, enum oxp_status status, con
     return oxp_error_set(t->error, status, 1, (unsigned)(at - t->in.start) + 1, "%s: `%.*s`", text, shown, at);
 }
 
-/* A parenthesis without its like: Go shows the whole pattern, which behind what Prometheus puts around it says little. */
+/* A parenthesis without its like: Go shows the whole pattern, which behind what Prometheus puts around it says little.
+ */
 static enum oxp_status fail_paren(struct translator *t, const char *at, const char *text) {
     struct oxp_view whole = oxp_view_of(t->in.start, (size_t)(t->in.end - t->in.start));
     if (!t->alone || whole.len > 128) {

@@ -48,7 +48,7 @@ class Peer(Prometheus):
         self.process = subprocess.Popen(
             ["prometheus", f"--config.file={self.directory / 'prometheus.yml'}", f"--storage.tsdb.path={self.directory / 'data'}",
              f"--web.listen-address=127.0.0.1:{self.port}", "--web.enable-remote-write-receiver", "--storage.tsdb.retention.time=100y",
-             "--query.max-samples=1000000000"],
+             "--query.max-samples=1000000000", "--web.enable-lifecycle"],
             stdout=subprocess.DEVNULL, stderr=open(self.directory / "log", "wb"), env=no_proxy_environment())
         self.wait_ready()
         return self
@@ -79,6 +79,16 @@ class Peer(Prometheus):
             samples.append((int(when), float(value)))
         batch.append(time_series(last, samples))
         send()
+
+    def use_rules(self, text):
+        """Loads a rule file."""
+        (self.directory / "rules.yml").write_text(text)
+        config = self.directory / "prometheus.yml"
+        config.write_text(f"global: {{evaluation_interval: 15s}}\nrule_files: [{self.directory / 'rules.yml'}]\n")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request("POST", "/-/reload")
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
 
     def cpu_of(self, cpu, path, seconds=1.5, **arguments):
         """Processor seconds of one request, from as many as take a while."""

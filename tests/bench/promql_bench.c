@@ -15,12 +15,14 @@
 #include <time.h>
 
 #include "alerts/promql/engine.h"
+#include "alerts/rules/rules.h"
 #include "alerts/tsdb/sampler.h"
 #include "exporter/api/query_json.h"
 #include "lib/base/random.h"
 
 enum { PER_INSTANCE = 100, TICKS = 240, INTERVAL_MS = 15000, BOUNDS = 12 };
-#define BASE_MS INT64_C(1767225600000)
+
+static int64_t base_ms = INT64_C(1767225600000); /* of the first sample */
 
 static const char *const bounds[BOUNDS] = {"0.1",  "0.25", "0.5",  "1.0",  "2.5",   "5.0",
                                            "10.0", "15.0", "30.0", "60.0", "120.0", "+Inf"};
@@ -135,7 +137,7 @@ static struct oxp_tsdb *fill(size_t count) {
     double began = cpu_s();
     for (int64_t tick = 0; tick < TICKS; tick++) {
         for (size_t i = 0; i < count; i++) {
-            must(oxp_tsdb_append(tsdb, series[i], BASE_MS + tick * INTERVAL_MS, model_next(&models[i])), "append");
+            must(oxp_tsdb_append(tsdb, series[i], base_ms + tick * INTERVAL_MS, model_next(&models[i])), "append");
         }
     }
     fprintf(stderr, "filled: %.0f ns a sample, its making included\n",
@@ -193,7 +195,7 @@ static void append(size_t count) {
         }
         struct oxp_sampler_tick done;
         double began = cpu_s();
-        int64_t time_ms = BASE_MS + tick * INTERVAL_MS;
+        int64_t time_ms = base_ms + tick * INTERVAL_MS;
         must(oxp_sampler_tick(sampler, time_ms, (double)time_ms / 1000, &done), "tick");
         *(tick == 0 ? &first : &rest) += cpu_s() - began;
     }
@@ -248,7 +250,7 @@ static double ask(struct oxp_promql_engine *engine, struct oxp_tsdb *tsdb, const
     struct oxp_promql_answer *answer = NULL;
     struct oxp_error error;
     struct oxp_buf out;
-    int64_t end = BASE_MS + (TICKS - 1) * INTERVAL_MS + 1000;
+    int64_t end = base_ms + (TICKS - 1) * INTERVAL_MS + 1000;
     double began = cpu_s();
     oxp_buf_init(&out, 0);
     if (oxp_promql_parse(oxp_view_from(text), &expr, &error) != OXP_OK) {
@@ -306,50 +308,92 @@ static void ask_all(size_t count, const char *kind) {
     oxp_tsdb_free(tsdb);
 }
 
-/* ---- Rules ---- Expressions in the mix that alert rules have (the share of windows, sums, comparisons, joins that was
- * counted over 1,800 published rules), each over the series of a few instances, as rules with label matchers are. */
-static void rules(size_t count) {
+/* ---- Rules ---- In the mix that alert rules have (the share of windows, sums, comparisons, joins that was counted
+ * over 1,800 published ones), each over the series of a few instances, as rules with label matchers are. */
+
+static void rule_expr(size_t i, char *out, size_t size) {
     static const char *const forms[] = {
-        "sum by (instance) (rate(bench_requests_total{instance=~\"i-00%zu.\",code=~\"5..\"}[5m])) / sum by (instance) "
-        "(rate(bench_requests_total{instance=~\"i-00%zu.\"}[5m])) > 0.5",
-        "increase(bench_requests_total{instance=\"i-00%zu1\"}[10m]) > 1e9 and on (instance) "
-        "bench_load{instance=\"i-00%zu1\"} > 2",
-        "max by (instance) (bench_load{instance=~\"i-0%zu..\"}) > 0.99 and on (instance) sum by (instance) "
-        "(bench_sessions{instance=~\"i-0%zu..\"}) > 200",
-        "histogram_quantile(0.99, sum by (le, instance) (rate(bench_latency_bucket{instance=~\"i-00%zu.\"}[5m]))) > "
-        "100 + %zu",
-        "avg without (core) (bench_load{instance=~\"i-00%zu.\"}) > 0.9 + %zu",
-        "count by (instance) (bench_sessions{instance=~\"i-00%zu.\",state=\"s%zu\"} > 11) > 20",
-        "predict_linear(bench_load{instance=\"i-00%zu2\"}[30m], 3600 * %zu) > 1e6",
-        "changes(bench_idle_total{instance=\"i-00%zu3\"}[15m]) > %zu",
-        "absent(bench_sessions{instance=\"i-00%zu4\",state=\"s%zu\"})",
-        "bench_sessions{instance=\"i-00%zu5\"} > on (instance) group_left () (sum by (instance) "
-        "(bench_sessions{instance=\"i-00%zu5\"}) * 2)",
+        "sum by (instance) (rate(bench_requests_total{instance=~'i-00%zu.',code=~'5..'}[5m])) / sum by (instance) "
+        "(rate(bench_requests_total{instance=~'i-00%zu.'}[5m])) > 0.5",
+        "increase(bench_requests_total{instance='i-00%zu1'}[10m]) > 1e9 and on (instance) "
+        "bench_load{instance='i-00%zu1'} > 2",
+        "max by (instance) (bench_load{instance=~'i-0%zu..'}) > 0.99 and on (instance) sum by (instance) "
+        "(bench_sessions{instance=~'i-0%zu..'}) > 200",
+        "histogram_quantile(0.99, sum by (le, instance) (rate(bench_latency_bucket{instance=~'i-00%zu.'}[5m]))) > 100 "
+        "+ %zu",
+        "avg without (core) (bench_load{instance=~'i-00%zu.'}) > 0.9 + %zu",
+        "count by (instance) (bench_sessions{instance=~'i-00%zu.',state='s%zu'} > 11) > 20",
+        "predict_linear(bench_load{instance='i-00%zu2'}[30m], 3600 * %zu) > 1e6",
+        "changes(bench_idle_total{instance='i-00%zu3'}[15m]) > %zu",
+        "absent(bench_sessions{instance='i-00%zu4',state='s%zu'})",
+        "bench_sessions{instance='i-00%zu5'} > on (instance) group_left () (sum by (instance) "
+        "(bench_sessions{instance='i-00%zu5'}) * 2)",
     };
-    struct oxp_promql_engine *engine = NULL;
-    struct oxp_tsdb *tsdb = fill(count);
-    must(oxp_promql_engine_new(&(struct oxp_promql_options){.memory_max = (size_t)2 << 30}, &engine), "engine");
-    double took[5];
-    uint64_t touched = 0;
-    for (size_t round = 0; round < 5; round++) {
-        took[round] = 0;
-        touched = 0;
-        for (size_t i = 0; i < 1000; i++) {
-            char text[400];
-            uint64_t samples = 0;
-            size_t digit = i / 10 % 10;
-            /* the forms are above, with two numbers each */
+    const size_t digit = i / 10 % 10;
+    /* two numbers in each form; the forms stand above */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-            snprintf(text, sizeof text, forms[i % 10], digit, digit);
+    snprintf(out, size, forms[i % 10], digit, digit);
 #pragma GCC diagnostic pop
-            took[round] += ask(engine, tsdb, text, false, &samples);
-            touched += samples;
+}
+
+static void rule_file(struct oxp_buf *out) {
+    char expr[400];
+    oxp_buf_append_text(out, "groups:\n");
+    for (size_t i = 0; i < 1000; i++) {
+        if (i % 10 == 0) {
+            oxp_buf_append_format(out, "- name: group-%zu\n  interval: 15s\n  rules:\n", i / 10);
         }
+        rule_expr(i, expr, sizeof expr);
+        oxp_buf_append_format(out,
+                              "  - alert: Bench%zu\n    expr: \"%s\"\n    for: 5m\n    labels: {severity: warning}\n"
+                              "    annotations: {summary: \"{{ $labels.instance }} is at {{ $value | humanize }}\"}\n",
+                              i, expr);
     }
-    printf("rules_s %.4f\nrules_samples %llu\n", median(took, 5), (unsigned long long)touched);
+    must(oxp_buf_status(out), "rule file");
+}
+
+static void rules(size_t count) {
+    struct oxp_promql_engine *engine = NULL;
+    struct oxp_rule_file *file = NULL;
+    struct oxp_rules *set = NULL;
+    struct oxp_error error;
+    struct oxp_buf text;
+    struct oxp_tsdb *tsdb = fill(count);
+    must(oxp_promql_engine_new(&(struct oxp_promql_options){.memory_max = (size_t)1 << 30}, &engine), "engine");
+    oxp_buf_init(&text, 0);
+    rule_file(&text);
+    if (oxp_rule_file_read(oxp_buf_view(&text), OXP_VIEW("bench.yml"), NULL, NULL, &file, &error) != OXP_OK) {
+        fprintf(stderr, "promql_bench: %u:%u: %s\n", error.line, error.column, error.text);
+        exit(1);
+    }
+    must(oxp_rules_new(&(struct oxp_rules_options){.tsdb = tsdb, .engine = engine}, &set), "rules");
+    int64_t end = base_ms + (TICKS - 1) * INTERVAL_MS;
+    must(oxp_rules_load(set, &file, 1, end), "load");
+    double took[7];
+    for (int64_t round = 0; round < 7; round++) {
+        double began = cpu_s();
+        oxp_rules_run_at(set, end + 1000 + round * 100);
+        took[round] = cpu_s() - began;
+    }
+    struct oxp_rules_stats stats;
+    struct oxp_promql_engine_stats asked;
+    oxp_rules_stats(set, &stats);
+    oxp_promql_engine_stats(engine, &asked);
+    printf("rules_s %.4f\nrules %zu\nfailures %llu\nrules_samples %llu\n", median(took, 7), stats.rules,
+           (unsigned long long)stats.failures, (unsigned long long)(asked.samples / 7));
+    oxp_rules_free(set);
     oxp_promql_engine_free(engine);
     oxp_tsdb_free(tsdb);
+    oxp_buf_fini(&text);
+}
+
+static void ask_instants(size_t count) {
+    ask_all(count, "instant");
+}
+
+static void ask_panels(size_t count) {
+    ask_all(count, "panel");
 }
 
 static void dump(size_t count) {
@@ -359,31 +403,35 @@ static void dump(size_t count) {
         model_init(&model, i);
         series_name(i, name, sizeof name);
         for (int64_t tick = 0; tick < TICKS; tick++) {
-            printf("%s %.17g %lld\n", name, model_next(&model), (long long)(BASE_MS + tick * INTERVAL_MS) / 1000);
+            printf("%s %.17g %lld\n", name, model_next(&model), (long long)(base_ms + tick * INTERVAL_MS) / 1000);
         }
     }
     puts("# EOF");
 }
 
 int main(int argc, char **argv) {
-    size_t count = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
-    if (argc == 2 && strcmp(argv[1], "list") == 0) {
-        for (size_t i = 0; i < QUERIES; i++) {
-            printf("%s %s\n", queries[i].kind, queries[i].expr);
-        }
-    } else if (count != 0 && strcmp(argv[1], "append") == 0) {
-        append(count);
-    } else if (count != 0 && strcmp(argv[1], "query") == 0) {
-        ask_all(count, "instant");
-    } else if (count != 0 && strcmp(argv[1], "panels") == 0) {
-        ask_all(count, "panel");
-    } else if (count != 0 && strcmp(argv[1], "rules") == 0) {
-        rules(count);
-    } else if (count != 0 && strcmp(argv[1], "dump") == 0) {
-        dump(count);
-    } else {
-        fprintf(stderr, "usage: bench_promql append|query|panels|rules|dump N, or list\n");
-        return 1;
+    static const struct {
+        const char *name;
+        void (*run)(size_t count);
+    } modes[] = {{"append", append}, {"query", ask_instants}, {"panels", ask_panels}, {"rules", rules}, {"dump", dump}};
+    size_t count = argc >= 3 ? strtoul(argv[2], NULL, 10) : 0;
+    if (argc == 4) {
+        base_ms = (strtoll(argv[3], NULL, 10) - (TICKS - 1) * INTERVAL_MS / 1000) * 1000;
     }
-    return 0;
+    if (argc == 2 && strcmp(argv[1], "rulefile") == 0) {
+        struct oxp_buf text;
+        oxp_buf_init(&text, 0);
+        rule_file(&text);
+        fwrite(text.data, 1, text.len, stdout);
+        oxp_buf_fini(&text);
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0] && count != 0; i++) {
+        if (strcmp(argv[1], modes[i].name) == 0) {
+            modes[i].run(count);
+            return 0;
+        }
+    }
+    fprintf(stderr, "usage: bench_promql append|query|panels|rules|dump N [END], or rulefile\n");
+    return 1;
 }

@@ -1,4 +1,5 @@
 """The command line, and what `make run` starts."""
+import json
 import os
 import re
 import signal
@@ -63,11 +64,32 @@ class MakeRun(unittest.TestCase):
             address = match.group(1) if match else address
             if body is None and time.monotonic() - began > seconds:
                 body = subprocess.run(["curl", "-s", address], capture_output=True, text=True, check=True).stdout
+                self.check_queries(lines)
                 os.kill(process.pid, signal.SIGINT)  # Ctrl-C reaches run.sh alone
         output = "".join(lines)
         self.assertEqual(process.wait(30), 0, output)
         self.assertIn("stopped.", output)
         return lines, body
+
+    def check_queries(self, lines):
+        """The printed query, and one over a range by curl, answer as the Prometheus beside would."""
+        command = next(l.split(None, 2)[2] for l in lines if l.startswith("Ask it"))
+        table = subprocess.run(command, shell=True, capture_output=True, text=True, check=True).stdout
+        for state in ("pending", "running", "releasing"):
+            self.assertRegex(table, rf'(?m)^{{state="{state}"}} +\d+$')
+        server = re.search(r"--server (\S+)", command).group(1)
+        peer = next((l.split()[1] for l in lines if l.startswith("Prometheus")), None)
+        now, answers = int(time.time()), []
+        for base in filter(None, (server, peer)):
+            answer = subprocess.run(["curl", "-s", f"{base}/api/v1/query_range", "--data-urlencode", "query=sum by (status) (rate(orchestrator_tasks_ended_total[20s]))",
+                                     "-d", f"start={now - 10}", "-d", f"end={now}", "-d", "step=5"], capture_output=True, text=True, check=True).stdout
+            answer = json.loads(answer)
+            self.assertEqual(answer["status"], "success", answer)
+            self.assertEqual(answer["data"]["resultType"], "matrix")
+            answers.append({s["metric"]["status"]: [t for t, _ in s["values"]] for s in answer["data"]["result"]})
+        self.assertEqual(answers[0].get("succeeded"), [now - 10, now - 5, now], answers)
+        if peer:
+            self.assertEqual(answers[0], answers[1])
 
     def check(self, lines, body, breaker):
         status = [l for l in lines if l.startswith("sessions ")][-1]

@@ -73,7 +73,7 @@ def result(answer):
 class Live(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.sidecar = Sidecar("--storage.sample-interval=1s").start()
+        cls.sidecar = Sidecar("--storage.sample-interval=1s", "--rule-files=").start()
         cls.prometheus = Prometheus([f"127.0.0.1:{cls.sidecar.port}"])
         cls.prometheus.__enter__()
         cls.prometheus.wait_ready()

@@ -212,7 +212,7 @@ def busy(sidecar):
 class Api(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.sidecar = Sidecar("--shutdown.grace=0s", "--storage.sample-interval=1s").start()
+        cls.sidecar = Sidecar("--shutdown.grace=0s", "--storage.sample-interval=1s", "--rule-files=").start()
         cls.connection = busy(cls.sidecar)
         wait_for(lambda: cls.value("sum(orchestrator_sessions_active)") == 3, 20, "the first samples")
         wait_for(lambda: len(cls.result("query", query="up[1m]")[0]["values"]) > 5, 30, "some samples")
@@ -288,9 +288,9 @@ class Grafana(Api):
                            "histogram_quantile(0.5, orchestrator_operation_duration_seconds_bucket)", "1 / 0", "-1 / 0", "0 / 0", "1e-7 * up",
                            "1e21 * up", "1.234e-6 * up", "up * 123456789012345678", "vector(0.1) + 0.2", "1e300", "0.1e-9"):
             with self.subTest(expression):
-                results = []
+                results, when = [], str(int(now()))
                 for port in (self.sidecar.port, self.prometheus.port):
-                    data = json.loads(ask(port, "GET", "query", {"query": expression, "time": str(int(now()))})[2])["data"]
+                    data = json.loads(ask(port, "GET", "query", {"query": expression, "time": when})[2])["data"]
                     if data["resultType"] == "vector":
                         for sample in data["result"]:
                             for label in ("job", "instance"):
