@@ -128,7 +128,7 @@ static enum oxp_status prepare(struct oxp_evaluation *evaluation, const struct o
         data.labels = answer->series[i].labels;
         data.value = answer->series[i].value[0];
         status = find(evaluation, &data, &alert);
-        if (status == OXP_OK) {
+        if (status == OXP_OK && alert != NULL) { /* success has set it */
             alert->item.round = evaluation->rule->round;
             alert->next_value = data.value;
             status = annotate(evaluation, &data, alert);
@@ -260,7 +260,8 @@ static void write_samples(struct oxp_evaluation *evaluation, struct oxp_alert *a
     oxp_evaluation_write(evaluation, &alert->alerts, labels, 1);
     labels = alert->for_state != NULL ? NULL : sample_labels(evaluation, alert, OXP_ALERT_INACTIVE);
     int64_t active_ms = alert->life.active_ms;
-    double active_s = (double)(active_ms / 1000 - (active_ms % 1000 < 0)); /* whole seconds, as time.Unix() */
+    int64_t whole_s = active_ms / 1000 - (active_ms % 1000 < 0); /* whole seconds, as time.Unix() */
+    double active_s = (double)whole_s;
     oxp_evaluation_write(evaluation, &alert->for_state, labels, active_s);
     oxp_arena_reset(scratch, mark);
 }

@@ -51,7 +51,7 @@ static const struct oxp_labels *set_of(struct oxp_arena *arena, const struct oxp
 /* The values that are known beforehand, NULL for those that are not. */
 static const struct oxp_symbol *const *values_of(struct oxp_arena *arena, const struct oxp_rule_text *texts,
                                                  size_t count, bool templates) {
-    const struct oxp_symbol **values = oxp_arena_zero(arena, count, sizeof *values);
+    const struct oxp_symbol **values = oxp_arena_zero(arena, count, sizeof(struct oxp_symbol *));
     for (size_t i = 0; values != NULL && i < count; i++) {
         bool fixed = !templates || texts[i].template == NULL || oxp_template_plain(texts[i].template);
         values[i] = fixed ? oxp_symbol_new(arena, texts[i].text) : NULL;

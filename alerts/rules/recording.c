@@ -57,7 +57,7 @@ static enum oxp_status take(struct oxp_evaluation *evaluation, const struct oxp_
                                  "vector contains metrics with the same labelset after applying rule labels");
         }
         enum oxp_status status = item == NULL ? add(evaluation, &builder, &item) : OXP_OK;
-        if (status != OXP_OK) {
+        if (status != OXP_OK || item == NULL) { /* success has set it */
             return status;
         }
         item->round = state->round;

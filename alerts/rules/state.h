@@ -38,7 +38,7 @@ struct oxp_alert_step {
 };
 
 /* How long a resolved alert is kept, as in Prometheus. */
-#define OXP_ALERT_RESOLVED_KEPT_MS (15 * 60 * 1000)
+#define OXP_ALERT_RESOLVED_KEPT_MS INT64_C(900000)
 
 enum oxp_alert_change oxp_alert_step(struct oxp_alert_life *life, const struct oxp_alert_step *step);
 

@@ -467,7 +467,7 @@ bool oxp_tplf_js(struct oxp_tpl_call *call) {
 }
 
 bool oxp_tplf_urlquery(struct oxp_tpl_call *call) {
-    struct oxp_view text;
+    struct oxp_view text = {NULL, 0};
     struct oxp_buf out;
     if (!joined(call, &text)) {
         return false;

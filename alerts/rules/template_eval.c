@@ -342,7 +342,7 @@ static bool eval_call(struct oxp_tpl_run *run, // NOLINT(misc-no-recursion): OXP
     if (values == NULL) {
         return oxp_tpl_run_starved(run);
     }
-    for (size_t i = 0; i < words; i++) {
+    for (size_t i = 0; i < words && given->words != NULL; i++) {
         if (!eval_argument(run, dot, param_at(&signature, i), given->words[i + 1], &values[i])) {
             return false;
         }

@@ -46,7 +46,7 @@ static size_t shortest_digits(double size, char digits[OXP_NUMBER_MAX], int *exp
     while (count > 1 && digits[count - 1] == '0') {
         count--;
     }
-    *exponent_out = digits[0] == '0' ? 0 : exponent - (int)zeros;
+    *exponent_out = count == 0 || digits[0] == '0' ? 0 : exponent - (int)zeros;
     return count;
 }
 
@@ -72,7 +72,11 @@ static void put_shortest(struct oxp_buf *out, double size, char letter) {
     }
     for (int i = 0; i < count || i <= exponent; i++) {
         oxp_buf_append_text(out, i == exponent + 1 ? "." : "");
-        oxp_buf_append_char(out, i < count ? digits[i] : '0');
+        if (i < count) {
+            oxp_buf_append_char(out, digits[i]);
+        } else {
+            oxp_buf_append_char(out, '0');
+        }
     }
 }
 
@@ -208,13 +212,27 @@ void oxp_tpl_print_float(struct oxp_buf *out, const struct oxp_tpl_spec *spec, d
     size_t precision = spec->has_precision                                        ? spec->precision
                        : verb == 'e' || verb == 'E' || verb == 'f' || verb == 'F' ? 6
                                                                                   : SHORTEST;
-    char kind = verb == 'v' ? 'g' : verb == 'F' ? 'f' : verb;
+    char kind = verb;
+    if (verb == 'v' || verb == 'F') {
+        kind = verb == 'v' ? 'g' : 'f';
+    }
     oxp_buf_init(&number, OXP_TEMPLATE_OUTPUT_MAX);
     put_size(&number, fabs(value), kind, precision);
     if (spec->sharp && verb != 'b' && finite) {
-        sharpen(&number, verb == 'F' ? 'f' : verb, precision);
+        char form = 'v';
+        if (verb != 'v') {
+            form = kind;
+        }
+        sharpen(&number, form, precision);
     }
-    char sign = minus ? '-' : spec->plus ? '+' : spec->space ? ' ' : isinf(value) ? '+' : '\0';
+    char sign = '\0';
+    if (minus) {
+        sign = '-';
+    } else if (spec->plus || (!spec->space && isinf(value))) {
+        sign = '+';
+    } else if (spec->space) {
+        sign = ' ';
+    }
     struct oxp_view text = oxp_buf_view(&number);
     bool zero = spec->zero && finite;
     if (oxp_buf_status(&number) != OXP_OK) {

@@ -374,7 +374,8 @@ put_struct(struct oxp_tpl_printer *printer, // NOLINT(misc-no-recursion): values
     oxp_buf_append_char(printer->out, '}');
 }
 
-static void put_nil(struct oxp_tpl_printer *printer, uint32_t verb, int depth) {
+static void put_nil(struct oxp_tpl_printer *printer, // NOLINT(misc-no-recursion): values nest OXP_TPL_ARGS_DEPTH deep
+                    uint32_t verb, int depth) {
     struct oxp_tpl_value nil = {.type = OXP_TPL_V_NONE};
     if (verb == 'v' || verb == 'T' || depth > 0) {
         oxp_tpl_pad(printer->out,

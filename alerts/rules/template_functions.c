@@ -183,8 +183,10 @@ void oxp_tpl_put_query(struct oxp_buf *out, struct oxp_view text) {
         unsigned char c = (unsigned char)text.ptr[i];
         bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
                      c == '_' || c == '.' || c == '~';
-        if (plain || c == ' ') {
-            oxp_buf_append_char(out, plain ? (char)c : '+');
+        if (plain) {
+            oxp_buf_append_char(out, (char)c);
+        } else if (c == ' ') {
+            oxp_buf_append_char(out, '+');
         } else {
             oxp_buf_append_format(out, "%%%02X", c);
         }

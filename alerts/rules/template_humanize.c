@@ -30,9 +30,11 @@ bool oxp_tpl_to_float(struct oxp_tpl_call *call, const struct oxp_tpl_value *val
     case OXP_TPL_V_INT64:
         *number_out = (double)value->integer;
         return true;
-    case OXP_TPL_V_DURATION:
-        *number_out = (double)(value->integer / 1000000000) + (double)(value->integer % 1000000000) / 1e9;
+    case OXP_TPL_V_DURATION: {
+        int64_t whole_s = value->integer / 1000000000, rest_ns = value->integer % 1000000000;
+        *number_out = (double)whole_s + (double)rest_ns / 1e9;
         return true;
+    }
     case OXP_TPL_V_STRING:
         return parse_float(call, value->text, number_out);
     default:
@@ -184,7 +186,7 @@ bool oxp_tplf_to_time(struct oxp_tpl_call *call) {
 
 bool oxp_tplf_humanize_timestamp(struct oxp_tpl_call *call) {
     double number = 0;
-    struct oxp_tpl_time time;
+    struct oxp_tpl_time time = {0};
     struct oxp_buf text;
     if (!number_of(call, &number)) {
         return false;

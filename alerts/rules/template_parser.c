@@ -137,7 +137,7 @@ bool oxp_tpl_node_add(struct oxp_tpl_parser *parser, struct oxp_tpl_nodes *nodes
     if (nodes->count == nodes->size) {
         size_t size = nodes->size == 0 ? 2 : nodes->size * 2;
         const struct oxp_tpl_node **grown =
-            oxp_arena_grow(parser->arena, (void *)nodes->item, nodes->size, size, sizeof *grown);
+            oxp_arena_grow(parser->arena, (void *)nodes->item, nodes->size, size, sizeof(struct oxp_tpl_node *));
         if (grown == NULL) {
             oxp_tpl_starved(parser);
             return false;

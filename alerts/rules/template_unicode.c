@@ -24,7 +24,7 @@ uint32_t oxp_tpl_take_rune(struct oxp_view *text) {
     unsigned char lead = (unsigned char)text->ptr[0];
     size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
     struct oxp_view bytes = oxp_view_of(text->ptr, length < text->len ? length : text->len);
-    uint32_t c = lead;
+    uint32_t c = 0;
     if (length == 1 || oxp_utf8_valid_prefix(bytes) != length) {
         c = lead < 0x80 ? lead : 0xfffd;
         length = 1;

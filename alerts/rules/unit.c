@@ -239,6 +239,9 @@ static void begin_query_failure(struct run *run, const struct oxp_unit_query_che
 
 static enum oxp_status compare_answer(struct run *run, const struct oxp_unit_query_check *check,
                                       const struct oxp_promql_answer *answer) {
+    if (answer == NULL) { /* success has set it */
+        return OXP_ERR_INVALID;
+    }
     struct oxp_unit_sample *samples = oxp_arena_zero(&run->scratch, answer->count, sizeof *samples);
     if (samples == NULL) {
         return arena_failure(&run->scratch);

@@ -162,7 +162,7 @@ static void read_sample(struct unit_reader *reader, const struct oxp_yaml_node *
     }
     sample->labels = oxp_unit_read_metric(&reader->base, found[LABELS], reader->arena);
     sample->value = oxp_unit_read_number(&reader->base, found[VALUE]);
-    if (oxp_rule_read_text(&reader->base, found[HISTOGRAM]).len != 0) {
+    if (found[HISTOGRAM] != NULL && oxp_rule_read_text(&reader->base, found[HISTOGRAM]).len != 0) {
         oxp_rule_fault(&reader->base, OXP_ERR_UNSUPPORTED, found[HISTOGRAM]->key_line, found[HISTOGRAM]->key_column,
                        "histogram: native histograms are not supported");
     }

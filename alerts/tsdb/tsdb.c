@@ -105,6 +105,15 @@ static void note_row(struct oxp_row *row) {
     row->due_ms = past < OXP_DUE_MAX ? past : OXP_DUE_MAX;
 }
 
+static void note_dropped(struct oxp_tsdb *tsdb, struct oxp_row *row, const struct oxp_series_dropped *dropped) {
+    add(&tsdb->counts.samples, 0 - dropped->samples);
+    add(&tsdb->counts.chunks, 0 - dropped->chunks);
+    note_row(row);
+    if (row->due_ms == INT64_MIN) {
+        add(&tsdb->counts.series, UINT64_MAX);
+    }
+}
+
 /* Drops every chunk that is past before `before_ms`. Gives the newest time that was dropped, or INT64_MIN; and the
  * earliest time at which another chunk may be past. */
 static int64_t sweep(struct oxp_tsdb *tsdb, int64_t before_ms, int64_t *next_due_out) {
@@ -116,12 +125,9 @@ static int64_t sweep(struct oxp_tsdb *tsdb, int64_t before_ms, int64_t *next_due
         }
         if (row->due_ms <= before_ms) {
             struct oxp_series_dropped dropped = oxp_series_drop(row->series, &tsdb->memory, before_ms, true);
-            add(&tsdb->counts.samples, 0 - dropped.samples);
-            add(&tsdb->counts.chunks, 0 - dropped.chunks);
             newest = dropped.newest_ms > newest ? dropped.newest_ms : newest;
-            note_row(row);
+            note_dropped(tsdb, row, &dropped);
             if (row->due_ms == INT64_MIN) {
-                add(&tsdb->counts.series, UINT64_MAX);
                 continue;
             }
         }
@@ -140,11 +146,11 @@ static size_t part_of_limit(const struct oxp_tsdb *tsdb, size_t sixtyfourths) {
     return limit / 64 * sixtyfourths;
 }
 
-/* Drops from the old end of all series until enough is free, in small steps of time; the last 64th of the retention
- * stays in any case, for without it no series would have samples to speak of. */
+/* Drops from the old end of all series until enough is free, in small steps of time; the last 256th of the retention
+ * stays, for without it no series would have samples to speak of. */
 static void evict(struct oxp_tsdb *tsdb) {
     int64_t newest = get(&tsdb->counts.newest_ms), retention = get(&tsdb->counts.retention_ms), next_due;
-    int64_t last = minus(newest, retention / 64), before = INT64_MIN;
+    int64_t last = minus(newest, retention / 256), before = INT64_MIN;
     sweep(tsdb, before, &next_due);
     int64_t step = minus(last, next_due) / 32;
     while (oxp_memory_live(&tsdb->memory) > part_of_limit(tsdb, DOWN_TO)) {
@@ -214,11 +220,8 @@ void oxp_tsdb_forget_after(struct oxp_tsdb *tsdb, int64_t time_ms) {
         }
         struct oxp_series_dropped dropped = oxp_series_forget(row->series, &tsdb->memory, tsdb->reach_ms, time_ms);
         if (dropped.newest_ms != INT64_MIN) {
-            add(&counts->samples, 0 - dropped.samples);
-            add(&counts->chunks, 0 - dropped.chunks);
-            note_row(row);
+            note_dropped(tsdb, row, &dropped);
             if (row->due_ms == INT64_MIN) {
-                add(&counts->series, UINT64_MAX);
                 continue;
             }
         }
@@ -285,27 +288,54 @@ static void appended(struct oxp_tsdb *tsdb, struct oxp_tsdb_series *series, int6
     }
 }
 
-enum oxp_status oxp_tsdb_append(struct oxp_tsdb *tsdb, struct oxp_tsdb_series *series, int64_t time_ms, double value) {
+/* When even that is not enough: a series that has samples gives its own, for what is now matters more than what was,
+ * and no series may stay blind while the others go on. Not while there is something to come back from readers. */
+static bool give_own(struct oxp_tsdb *tsdb, struct oxp_tsdb_series *series) {
+    if (is_empty(series) || atomic_load_explicit(&tsdb->memory.limbo, memory_order_relaxed) != 0) {
+        return false;
+    }
+    int64_t oldest, past;
+    oxp_series_oldest(series, &oldest, &past);
+    struct oxp_series_dropped dropped = oxp_series_drop(series, &tsdb->memory, past, true);
+    note_dropped(tsdb, row_of(tsdb, series), &dropped);
+    if (dropped.newest_ms > get(&tsdb->counts.floor_ms)) {
+        set(&tsdb->counts.floor_ms, dropped.newest_ms);
+    }
+    tsdb->cut = true;
+    oxp_memory_reclaim(&tsdb->memory);
+    return true;
+}
+
+static enum oxp_status try_to_append(struct oxp_tsdb *tsdb, struct oxp_tsdb_series *series, int64_t time_ms,
+                                     uint64_t bits) {
     bool first = is_empty(series), added_chunk;
     int64_t last_ms = series->coder.time_ms;
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    if (!first && time_ms <= series->coder.time_ms) {
-        return time_ms == series->coder.time_ms && bits == series->coder.bits ? OXP_IGNORED : OXP_ERR_RANGE;
-    }
     enum oxp_status status = oxp_series_append(series, &tsdb->memory, tsdb->reach_ms, time_ms, bits, &added_chunk);
-    if (status == OXP_ERR_FULL && !tsdb->exhausted) {
-        evict(tsdb);
-        first = is_empty(series);
-        status = oxp_series_append(series, &tsdb->memory, tsdb->reach_ms, time_ms, bits, &added_chunk);
-        tsdb->exhausted = tsdb->exhausted || status == OXP_ERR_FULL;
-    }
     if (status == OXP_OK) {
         appended(tsdb, series, time_ms, added_chunk, first);
         if (!first && minus(time_ms, last_ms) > get(&tsdb->counts.retention_ms)) { /* all before it is past already */
             row_of(tsdb, series)->due_ms = last_ms < OXP_DUE_MAX ? last_ms + 1 : OXP_DUE_MAX;
         }
-    } else {
+    }
+    return status;
+}
+
+enum oxp_status oxp_tsdb_append(struct oxp_tsdb *tsdb, struct oxp_tsdb_series *series, int64_t time_ms, double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (!is_empty(series) && time_ms <= series->coder.time_ms) {
+        return time_ms == series->coder.time_ms && bits == series->coder.bits ? OXP_IGNORED : OXP_ERR_RANGE;
+    }
+    enum oxp_status status = try_to_append(tsdb, series, time_ms, bits);
+    if (status == OXP_ERR_FULL && !tsdb->exhausted) {
+        evict(tsdb);
+        status = try_to_append(tsdb, series, time_ms, bits);
+        tsdb->exhausted = tsdb->exhausted || status == OXP_ERR_FULL;
+    }
+    if (status == OXP_ERR_FULL && give_own(tsdb, series)) {
+        status = try_to_append(tsdb, series, time_ms, bits);
+    }
+    if (status != OXP_OK) {
         add(&tsdb->counts.refused, 1);
     }
     return status;

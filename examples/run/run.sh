@@ -165,6 +165,7 @@ set +m
 cat <<EOT
 Metrics        http://127.0.0.1:$port/metrics
 Sessions       http://127.0.0.1:$port/api/oxpecker/v1/sessions
+Alerts         $oxpecker alerts --server=127.0.0.1:$port
 Ask it         $oxpecker query --server http://127.0.0.1:$port 'sum by (state) (orchestrator_sessions_active)'
 ${prometheus:+Prometheus     http://127.0.0.1:$prometheus_port
 }${notes}Send an event  OXPECKER_EVENTS_LISTEN_UNIX=$OXPECKER_EVENTS_LISTEN_UNIX $oxpecker send session.started session=a region=us-east-1

@@ -106,9 +106,9 @@ static void read_file(struct reading *reading, const char *path) {
     enum oxp_status status = oxp_config_read_file(path, &text, &len, &error);
     if (status != OXP_OK) {
         keep_first(reading, status, &error);
-        return;
+    } else {
+        status = oxp_rule_file_read(oxp_view_of(text, len), oxp_view_from(path), on_fault, reading, &file, &error);
     }
-    status = oxp_rule_file_read(oxp_view_of(text, len), oxp_view_from(path), on_fault, reading, &file, &error);
     free(text);
     if (status == OXP_OK) {
         check(reading, file);
@@ -116,6 +116,7 @@ static void read_file(struct reading *reading, const char *path) {
     } else if (reading->status == OXP_OK) { /* a failure that is no fault of the file */
         fail(reading, status, oxp_status_text(status));
     }
+    reading->path = NULL;
 }
 
 /* ---- Which ---- */

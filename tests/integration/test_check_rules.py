@@ -175,7 +175,7 @@ class CheckRules(unittest.TestCase):
         missing = pathlib.Path(self.folder.name) / "missing.yml"
         two_faults = (f"{bad}:4:23: group \"g\", rule 1, \"r\": could not parse expression: 1:1: parse error: unknown function with name \"foo\"\n"
                       f"{bad}:5:5: group \"g\", rule 2, \"A\": field 'expr' must be set in rule\n")
-        too_far = f"{good}:5:5: group \"g\", rule 2, \"A\": looks back 1h5m (1h, and a lookback of 5m), but samples are kept for 1h (--storage.retention)\n"
+        too_far = f"{good}:5:5: group \"g\", rule 2, \"A\": looks back 1h5m (1h, and a lookback of 5m), but samples are kept for 1h4m (--storage.retention)\n"
         warnings = (f"{twice}:5:5: warning: group \"g\", rule 2, \"r\": has the name and labels of the rule on line 4, which might cause "
                     f"inconsistency while recording expressions\n"
                     f"{twice}: warning: a second document follows; only the first one of a rule file is read\n")
@@ -185,9 +185,11 @@ class CheckRules(unittest.TestCase):
             ([good, bad], 1, f"{good}: SUCCESS: 2 rules found\n", two_faults),
             ([twice], 0, f"{twice}: SUCCESS: 2 rules found\n", warnings),
             ([missing], 1, "", f"the file {missing} cannot be read: No such file or directory\n"),
-            (["--storage.retention=1h", good], 1, "", too_far),
+            (["--storage.retention=59m", good], 1, "", too_far),
+            (["--storage.retention=1h", good], 0, f"{good}: SUCCESS: 2 rules found\n", ""),
             (["--storage.retention=65m", good], 0, f"{good}: SUCCESS: 2 rules found\n", ""),
-            (["--storage.retention=1h", "--query.lookback-delta=1ms", good], 1, "", too_far.replace("1h5m", "1h1ms").replace("of 5m", "of 1ms")),
+            (["--storage.retention=59m", "--query.lookback-delta=1ms", good], 1, "",
+             too_far.replace("1h5m", "1h1ms").replace("of 5m", "of 1ms").replace("1h4m", "59m1ms")),
             (["--", good], 0, f"{good}: SUCCESS: 2 rules found\n", ""),
         ]
         for words, status, stdout, stderr in table:

@@ -60,7 +60,7 @@ class PromqlScripts(unittest.TestCase):
                 self.assertEqual(stderr == "", err == "", stderr)
 
     def test_words(self):
-        for words, err in (([], "usage: oxpecker test promql"), (["promql"], "usage: "), (["rules", "x"], "no rules"), (["x"], "usage: ")):
+        for words, err in (([], "usage: oxpecker test promql"), (["promql"], "usage: "), (["rules"], "usage: oxpecker test rules"), (["x"], "usage: ")):
             with self.subTest(words):
                 status, stdout, stderr = run(OXPECKER, "test", *words)
                 self.assertEqual((status, stdout), (1, ""))

@@ -257,6 +257,7 @@ static void test_points_are_memory(void **state) {
         /* 360,001 steps: 2.9 MB of values, 5.8 MB of points that become 8.4 MB as they grow */
         {"sum_over_time(vector(1)[1h:10ms])", (size_t)4 << 20, OXP_ERR_LIMIT},
         {"sum_over_time(vector(1)[1h:10ms])", (size_t)8 << 20, OXP_ERR_LIMIT},
+        {"sum_over_time(vector(1)[1h:10ms])", (size_t)12 << 20, OXP_ERR_LIMIT},
         {"sum_over_time(vector(1)[1h:10ms])", (size_t)16 << 20, OXP_OK},
         /* 61 samples, in room for 256 */
         {"sum_over_time(up{job=\"a\"}[10m])", 8000, OXP_ERR_LIMIT},
