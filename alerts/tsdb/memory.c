@@ -31,7 +31,8 @@ enum { ROUNDING = 40, PAGE = 4096, MAPPED_FROM = 64 << 10 };
 
 enum oxp_status oxp_memory_take(struct oxp_memory *memory, size_t size, void **piece_out) {
     *piece_out = NULL;
-    if (!has_room(memory, size + (size < MAPPED_FROM ? ROUNDING : PAGE + ROUNDING), 0)) {
+    size_t limit = atomic_load_explicit(&memory->limit, memory_order_relaxed);
+    if (!has_room(memory, size + (size < MAPPED_FROM ? ROUNDING : PAGE + ROUNDING), limit / 16)) {
         return OXP_ERR_FULL;
     }
     void *piece = calloc(1, size);
@@ -130,10 +131,9 @@ static void enlist(struct oxp_memory *memory, struct oxp_slab *slab) {
 }
 
 static enum oxp_status new_slab(struct oxp_memory *memory, unsigned class, struct oxp_slab **slab_out) {
-    size_t limit = atomic_load_explicit(&memory->limit, memory_order_relaxed);
     size_t blocks = (SLAB_BYTES - sizeof(struct oxp_slab)) / sizes[class];
     blocks = blocks > PLACES ? PLACES : blocks;
-    if (!has_room(memory, SLAB_BYTES, limit / 16)) {
+    if (!has_room(memory, SLAB_BYTES, 0)) {
         return OXP_ERR_FULL;
     }
     struct oxp_slab *slab = malloc(sizeof *slab + blocks * sizes[class]);

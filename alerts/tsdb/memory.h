@@ -49,7 +49,8 @@ void oxp_memory_init(struct oxp_memory *memory, size_t limit);
 /* Frees what is retired; blocks and pieces in use are their owner's to give back before. No reader may be open. */
 void oxp_memory_fini(struct oxp_memory *memory);
 
-/* A piece of `size` zeroed bytes. OXP_ERR_NOMEM; OXP_ERR_FULL when it would pass the limit. */
+/* A piece of `size` zeroed bytes. OXP_ERR_NOMEM; OXP_ERR_FULL when it would pass the limit, a sixteenth of which is
+ * left to blocks: samples of the series that are there come before more series. */
 enum oxp_status oxp_memory_take(struct oxp_memory *memory, size_t size, void **piece_out);
 /* Frees a piece that no reader can know; NULL is allowed. */
 void oxp_memory_give(struct oxp_memory *memory, void *piece);
@@ -57,7 +58,7 @@ void oxp_memory_give(struct oxp_memory *memory, void *piece);
 void oxp_memory_retire(struct oxp_memory *memory, void *piece);
 
 /* A block of at least `words` words (at most OXP_BLOCK_WORDS_MAX), zeroed, or one of another size that has room for
- * `least`. Slabs leave a sixteenth of the limit to pieces. OXP_ERR_NOMEM, OXP_ERR_FULL. */
+ * `least`. OXP_ERR_NOMEM, OXP_ERR_FULL. */
 enum oxp_status oxp_memory_block(struct oxp_memory *memory, size_t words, size_t least, struct oxp_chunk **chunk_out,
                                  unsigned *home_out);
 void oxp_memory_retire_block(struct oxp_memory *memory, struct oxp_chunk *chunk);

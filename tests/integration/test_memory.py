@@ -229,13 +229,13 @@ class Bounds(unittest.TestCase):
 
     def test_the_reach_is_shortened_and_said(self):
         with Sidecar(*FAST, f"--storage.memory-limit={self.LIMIT}") as sidecar:
-            names, rounds = [f"busy_{i}" for i in range(20)], []
+            names, rounds = [f"busy_{i}" for i in range(14)], []
 
             def shortened():
                 self.post(sidecar, "gauge", names, time.time() % 1000)
                 rounds.append(sidecar.metrics()["oxpecker_tsdb_retention_seconds"])
                 return rounds[-1] < 3000
-            wait_for(shortened, 120, "a shorter reach")
+            wait_for(shortened, 240, "a shorter reach")
             next_tick(sidecar)
             metrics = sidecar.metrics()
             self.assertLessEqual(metrics["oxpecker_tsdb_bytes"], self.LIMIT)

@@ -5,6 +5,7 @@
 #include "tests/unit/alerts/tsdb/memory_support.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 enum { SERIES = 300, READERS = 3, STEP = 1000, KEPT = 40, BACK = 12 };
@@ -13,6 +14,7 @@ static struct oxp_tsdb *tsdb;
 static atomic_int done; /* the last tick that is wholly there */
 static atomic_int era;  /* how often time went back */
 static atomic_bool stopped;
+static atomic_uint passes; /* of readers */
 static atomic_size_t wrong, seen;
 
 /* cmocka's own asserts jump, which only the main thread may do. */
@@ -45,6 +47,14 @@ struct writing {
     int eras;      /* how often time goes back */
     bool refusals; /* are to be expected */
 };
+
+/* Readers come and go between ticks, as they would: else what they hold back fills a memory that is short. */
+static void let_readers_pass(void) {
+    unsigned passed = atomic_load(&passes);
+    while (atomic_load(&passes) - passed < READERS) {
+        sched_yield();
+    }
+}
 
 /* To between two ticks, where a marker tells of series that had ended. */
 static int go_back(int tick) {
@@ -84,6 +94,9 @@ static void *write_all(void *ctx) {
         }
         atomic_store(&done, tick);
         oxp_tsdb_trim(tsdb, (int64_t)tick * STEP);
+        if (tick % 8 == 0) {
+            let_readers_pass();
+        }
         if (tick % 61 == 0 && atomic_load(&era) < writing->eras) {
             tick = go_back(tick);
         }
@@ -179,6 +192,7 @@ static void *read_all(void *ctx) {
         expect(stats.series <= SERIES);
         oxp_tsdb_close(&reader);
         oxp_arena_clear(&arena);
+        atomic_fetch_add(&passes, 1);
     }
     for (size_t i = 0; i < sizeof matchers / sizeof *matchers; i++) {
         oxp_regex_free(matchers[i].regex);

@@ -628,6 +628,50 @@ static void test_memory_limit(void **state) {
     check_reach(series, SERIES, now);
 }
 
+/* A memory that is much too small reaches back hardly at all, but every series in it is sampled still; and what a
+ * reader holds back is waited for. */
+static void test_never_blind(void **state) {
+    (void)state;
+    enum { SERIES = 1800, LIMIT = 800 << 10 };
+    static struct oxp_tsdb_series *series[SERIES];
+    struct oxp_random random;
+    struct oxp_tsdb_reader reader;
+    size_t made = 0, refused = 0;
+    oxp_random_seed(&random, 9);
+    open_tsdb(0, LIMIT);
+    for (; made < SERIES; made++) {
+        char id[16];
+        snprintf(id, sizeof id, "%zu", made);
+        const struct oxp_labels *labels = labels_of(&arena, "id", id, "job", "x", "instance", "y", NULL);
+        if (oxp_tsdb_series_at(tsdb, labels, &series[made]) != OXP_OK ||
+            oxp_tsdb_append(tsdb, series[made], STEP, 0.5) != OXP_OK) {
+            break;
+        }
+        oxp_tsdb_hold(series[made]);
+    }
+    assert_true(made > 1000 && made < SERIES);
+    for (int64_t now = 2 * STEP; now <= 100 * STEP; now += STEP) {
+        oxp_tsdb_trim(tsdb, now - STEP);
+        tick(series, made, &random, now, &refused);
+        assert_int_equal(refused, 0);
+        assert_true(stats().bytes <= LIMIT);
+    }
+    assert_true(stats().reach_ms < 20 * STEP);
+    assert_int_equal(oxp_tsdb_read(tsdb, &reader), OXP_OK);
+    uint64_t samples = stats().samples;
+    for (int64_t now = 101 * STEP; now <= 140 * STEP; now += STEP) {
+        tick(series, made, &random, now, &refused);
+        oxp_tsdb_trim(tsdb, now);
+        assert_true(stats().bytes <= LIMIT);
+    }
+    assert_true(refused > 0 && stats().samples > samples / 4);
+    oxp_tsdb_close(&reader);
+    oxp_tsdb_trim(tsdb, 140 * STEP);
+    refused = 0;
+    tick(series, made, &random, 141 * STEP, &refused);
+    assert_int_equal(refused, 0);
+}
+
 static void test_full(void **state) {
     (void)state;
     enum { LIMIT = 128 << 10 };
@@ -809,6 +853,7 @@ int main(void) {
         TEST(test_churn),
         TEST(test_retention),
         TEST(test_memory_limit),
+        TEST(test_never_blind),
         TEST(test_full),
         TEST(test_figures),
         TEST(test_failing_allocations),
