@@ -10,7 +10,8 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 # What the tests drive besides the daemon, from the same build.
-PROGRAMS = ["tests/unit/lib/client/client_driver", "tests/unit/lib/checkpoint/checkpoint_writer", "tests/unit/lib/trace/trace_export"]
+PROGRAMS = ["tests/unit/lib/client/client_driver", "tests/unit/lib/checkpoint/checkpoint_writer", "tests/unit/lib/trace/trace_export",
+            "tests/unit/alerts/promql/promql_engine"]
 # The same when all of them run: a release build has it, those with a sanitizer do not.
 LIBRARY = ["lib/liboxpecker.so", "oxpecker-example-orchestrator"]
 sys.path.insert(0, str(HERE))
