@@ -142,7 +142,8 @@ static void check_series(const struct oxp_tsdb_reader *reader, const struct oxp_
     }
     if (oxp_tsdb_newest(reader, found->series, 0, INT64_MAX, &newest_ms, &newest)) {
         expect(is_marker(newest_ms, newest) || same(newest, value_at(id, (int)(newest_ms / STEP))));
-        expect(newest_ms / STEP >= last || atomic_load(&era) != was);
+        /* where memory is short, a series that goes back may find no room for its end */
+        expect(!complete || newest_ms / STEP >= last || atomic_load(&era) != was);
     }
     for (int tick = since - KEPT / 2 + 1; tick <= since; tick++) {
         expected += tick > 0 && is_there(id, tick);
