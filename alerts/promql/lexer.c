@@ -364,6 +364,11 @@ static enum oxp_token_kind find_word(struct oxp_view word) {
     return OXP_TOKEN_FAILED;
 }
 
+bool oxp_word_names_label(struct oxp_view word) {
+    enum oxp_token_kind kind = find_word(word);
+    return kind == OXP_TOKEN_FAILED || oxp_token_names_label(kind);
+}
+
 /* fill… is a word of the language only in front of a parenthesis. */
 static bool paren_follows(const struct oxp_lexer *lexer) {
     struct oxp_view text = lexer->source.text;

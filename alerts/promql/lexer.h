@@ -56,6 +56,8 @@ enum oxp_status oxp_lexer_next(struct oxp_lexer *lexer, struct oxp_token *token_
 enum oxp_token_class oxp_token_class(enum oxp_token_kind kind);
 bool oxp_token_names_metric(enum oxp_token_kind kind);
 bool oxp_token_names_label(enum oxp_token_kind kind);
+/* Whether a word of letters, digits and `_` is read as a label in a list of labels: not `without`, `inf` and `nan`. */
+bool oxp_word_names_label(struct oxp_view word);
 struct oxp_view oxp_token_text(const struct oxp_source *source, const struct oxp_token *token);
 /* As error messages name a token: `identifier "foo"`, `<op:+>`, `end of input`. Cut to fit; returns `out`. */
 #define OXP_TOKEN_SHOWN 200

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "alerts/promql/functions.h"
+#include "alerts/promql/lexer.h"
 #include "alerts/promql/parse.h"
 #include "lib/base/number.h"
 
@@ -32,11 +33,11 @@ static bool is_plain_name(struct oxp_view name) {
     return name.len != 0;
 }
 
-static void print_name(struct oxp_buf *out, const struct oxp_symbol *name) {
-    if (is_plain_name(oxp_symbol_view(name))) {
-        oxp_buf_append_view(out, oxp_symbol_view(name));
+static void print_name(struct oxp_buf *out, struct oxp_view name, bool bare) {
+    if (bare) {
+        oxp_buf_append_view(out, name);
     } else {
-        oxp_text_quote(out, oxp_symbol_view(name));
+        oxp_text_quote(out, name);
     }
 }
 
@@ -44,7 +45,8 @@ static void print_names(struct oxp_buf *out, const struct oxp_symbol *const *nam
     oxp_buf_append_text(out, " (");
     for (size_t i = 0; i < count; i++) {
         oxp_buf_append_text(out, i == 0 ? "" : ", ");
-        print_name(out, names[i]);
+        struct oxp_view name = oxp_symbol_view(names[i]);
+        print_name(out, name, is_plain_name(name) && oxp_word_names_label(name));
     }
     oxp_buf_append_char(out, ')');
 }
@@ -71,7 +73,8 @@ static bool is_named(const struct oxp_promql_node *node, const struct oxp_matche
 }
 
 static void print_matcher(struct oxp_buf *out, const struct oxp_matcher *matcher) {
-    print_name(out, matcher->name);
+    struct oxp_view name = oxp_symbol_view(matcher->name);
+    print_name(out, name, is_plain_name(name));
     oxp_buf_append_text(out, oxp_match_op_text(matcher->op));
     oxp_text_quote(out, oxp_symbol_view(matcher->value));
 }

@@ -66,6 +66,11 @@ static const struct {
     {"sum by () (up)", "sum(up)"},
     {"sum without () (up)", NULL},
     {"avg(up) without(\"x.y\",z)", "avg without (\"x.y\", z) (up)"},
+    /* words that a list of labels would not take for labels */
+    {"avg without (\"inf\", z) (up)", NULL},
+    {"sum by (\"NaN\", \"without\", by, infinite, on) (up)", NULL},
+    {"a * on (\"Inf\") group_left (\"nan\") b", NULL},
+    {"up{inf=\"1\",without=\"2\"}", NULL},
     {"topk(5,up)", "topk(5, up)"},
     {"quantile by (a) ((0.9), up)", NULL},
     {"count_values(\"v\", up)", NULL},
