@@ -15,7 +15,7 @@ enum { ROWS = OXP_METRICS + OXP_SELF_METRICS };
 static struct row row_at(size_t index) {
     if (index < OXP_METRICS) {
         const struct oxp_catalogue_row *row = oxp_catalogue_row((enum oxp_metric)index);
-        return (struct row){&row->spec, row->section, row->mover, row->later};
+        return (struct row){&row->spec, row->section, row->mover, NULL};
     }
     const struct oxp_self_row *row = oxp_self_row((enum oxp_self_metric)(index - OXP_METRICS));
     return (struct row){&row->spec, row->section, row->mover, row->later};

@@ -5,6 +5,7 @@
 #include "lib/gzip/gzip.h"
 #include "lib/json/json.h"
 #include "lib/net/net.h"
+#include "lib/regex/regex.h"
 #include "lib/yaml/yaml.h"
 
 const char *oxp_build_version(void) {
@@ -21,7 +22,7 @@ char *oxp_build_text(void) {
         const char *version;
     } libraries[] = {
         {"libmicrohttpd", oxp_serve_library()}, {"jansson", oxp_json_library()}, {"libyaml", oxp_yaml_library()},
-        {"ISA-L", oxp_gzip_library()},          {"libcurl", oxp_net_version()},
+        {"ISA-L", oxp_gzip_library()},          {"libcurl", oxp_net_version()},  {"PCRE2", oxp_regex_library()},
     };
     struct oxp_buf buf;
     oxp_buf_init(&buf, 0);

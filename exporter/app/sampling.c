@@ -200,7 +200,7 @@ static void note_clock(struct oxp_sampling *sampling, enum oxp_sampling_due due,
     oxp_wall_format(wall, to);
     count(sampling, OXP_S_CLOCK_JUMPS_TOTAL, 1);
     oxp_log_warning(sampling->daemon->log, what, OXP_LOG_TEXT("from", from), OXP_LOG_TEXT("to", to),
-                    OXP_LOG_NUM("seconds", (double)(set_ns / OXP_NS_PER_MS) / 1000));
+                    OXP_LOG_NUM("seconds", (double)set_ns / 1e9));
 }
 
 /* Both clocks at one moment: a process that is stopped between the two looks would seem to see the clock set. */

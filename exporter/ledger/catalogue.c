@@ -43,7 +43,6 @@ set(escalation_reasons, "no_fix", "timeout", "exhausted", "security");
 set(automations, "full", "semi", "manual");
 set(transaction_outcomes, "committed", "rolled_back", "rollback_failed", "abandoned");
 set(debugger_outcomes, "fixed", "suggested", "no_fix", "error");
-set(prediction_outcomes, "true", "false");
 set(restore_outcomes, "ok", "missing", "corrupt", "incompatible");
 set(remove_reasons, "success", "age", "count", "size");
 set(priorities, "low", "normal", "high");
@@ -93,7 +92,7 @@ enum { ERRORS_MAX_SERIES = 256 };
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): labels_ and buckets_ are initialisers */
 static const struct oxp_catalogue_row rows[OXP_METRICS] = {
-#define FAMILY(id, name_, type_, unit_, help_, labels_, buckets_, flags_, section_, mover_, later_)                    \
+#define FAMILY(id, name_, type_, unit_, help_, labels_, buckets_, flags_, section_, mover_)                            \
     [OXP_M_##id] = {.spec = {.name = (name_),                                                                          \
                              .help = (help_),                                                                          \
                              .unit = (unit_),                                                                          \
@@ -103,8 +102,7 @@ static const struct oxp_catalogue_row rows[OXP_METRICS] = {
                              buckets_,                                                                                 \
                              .max_series = OXP_M_##id == OXP_M_ERRORS ? ERRORS_MAX_SERIES : 0},                        \
                     .section = (section_),                                                                             \
-                    .mover = (mover_),                                                                                 \
-                    .later = (later_)},
+                    .mover = (mover_)},
 #include "exporter/ledger/catalogue.def"
 #undef FAMILY
 };
@@ -162,7 +160,7 @@ static void pre_create_codes(struct oxp_family *const families[OXP_METRICS]) {
 enum oxp_status oxp_catalogue_register(struct oxp_registry *registry, struct oxp_family *families[OXP_METRICS]) {
     for (size_t i = 0; i < OXP_METRICS; i++) {
         families[i] = NULL;
-        if (rows[i].later != NULL || oxp_catalogue_is_pattern(&rows[i])) {
+        if (oxp_catalogue_is_pattern(&rows[i])) {
             continue;
         }
         enum oxp_status status = oxp_registry_add(registry, &rows[i].spec, &families[i]);

@@ -110,7 +110,7 @@ struct oxp_code_number {
 
 struct oxp_numbers {
     struct oxp_family *families[OXP_METRICS];
-    struct oxp_series **cells[OXP_METRICS]; /* NULL for families that are later or have an open label */
+    struct oxp_series **cells[OXP_METRICS]; /* NULL for families that have an open label */
     struct oxp_series **storage;            /* owned; what cells points into */
     struct oxp_open workflows, breakers, models, components, fixes, functions;
     struct oxp_series

@@ -562,3 +562,10 @@ enum oxp_status oxp_regex_replace_all(const struct oxp_regex *regex, struct oxp_
     give_data(own, data);
     return status;
 }
+
+const char *oxp_regex_library(void) {
+    static _Thread_local char version[64]; /* pcre2_config wants a place of ours; it says how long the text is */
+    int length = pcre2_config(PCRE2_CONFIG_VERSION, NULL);
+    bool fits = length > 0 && (size_t)length <= sizeof version;
+    return fits && pcre2_config(PCRE2_CONFIG_VERSION, version) > 0 ? version : "unknown";
+}

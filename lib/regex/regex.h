@@ -33,6 +33,8 @@ unsigned oxp_regex_limited(const struct oxp_regex *regex);
 void oxp_regex_retry(struct oxp_regex *regex);
 /* The memory that a pattern takes, without what matching takes for the while. */
 size_t oxp_regex_bytes(const struct oxp_regex *regex);
+/* The version and date of the library behind this (PCRE2); stays until the thread ends. */
+const char *oxp_regex_library(void);
 /* When only some literal texts can match (`a|b|c`, `a(b|c)`), their number, and with `literals_out` not NULL the texts;
  * else 0. They live as long as the pattern. For index lookups. */
 size_t oxp_regex_literals(const struct oxp_regex *regex, const struct oxp_view **literals_out);
