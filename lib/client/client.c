@@ -206,6 +206,10 @@ static bool wants_waking_locked(struct oxp_client *client) {
     return wants;
 }
 
+static struct timespec timespec_of(int64_t ns) {
+    return (struct timespec){.tv_sec = (time_t)(ns / OXP_NS_PER_S), .tv_nsec = (long)(ns % OXP_NS_PER_S)};
+}
+
 static void copy_event(struct oxp_record *record, const struct oxp_encoded *event, uint64_t ticket) {
     uint32_t size = record->size;
     *record = event->head;
@@ -220,6 +224,19 @@ static void copy_event(struct oxp_record *record, const struct oxp_encoded *even
     memcpy(to + event->head.state_len, event->body, event->head.body_len);
 }
 
+/* What comes last waits for room, until the stop's deadline: without it the sidecar would take a planned end for a
+ * crash. The thread has the ring pinned meanwhile, so that nothing can be dropped for it. */
+static bool wait_for_room_locked(struct oxp_client *client) {
+    int64_t now_ns = oxp_client_now_ns();
+    if (now_ns >= client->stop_deadline_ns || client->ended) {
+        return false;
+    }
+    struct timespec until = timespec_of(now_ns + OXP_NS_PER_MS);
+    oxp_client_wake(client);
+    pthread_cond_timedwait(&client->changed, &client->lock, &until);
+    return true;
+}
+
 void oxp_client_put(struct oxp_client *client, const struct oxp_encoded *event, bool last) {
     const struct oxp_record *head = &event->head;
     bool is_state = head->verb != OXP_WATCH_NOTHING;
@@ -228,10 +245,13 @@ void oxp_client_put(struct oxp_client *client, const struct oxp_encoded *event, 
     bool wake = false;
     pthread_mutex_lock(&client->lock);
     if (!client->closed && (client->started || oxp_client_start_locked(client))) {
+        struct oxp_record *record;
+        do {
+            record = is_state ? oxp_ring_push(&client->state, size, NULL)
+                              : oxp_ring_push(&client->ordinary, size, &client->dropped);
+        } while (record == NULL && last && wait_for_room_locked(client));
         client->reported++;
         client->ticket++;
-        struct oxp_record *record = is_state ? oxp_ring_push(&client->state, size, NULL)
-                                             : oxp_ring_push(&client->ordinary, size, &client->dropped);
         if (record != NULL) {
             copy_event(record, event, client->ticket);
         } else {
@@ -293,10 +313,6 @@ void oxp_client_crash_line(void *arg, struct oxp_view line) {
 
 /* ---- Flush, stop, free ---- */
 
-static struct timespec timespec_of(int64_t ns) {
-    return (struct timespec){.tv_sec = (time_t)(ns / OXP_NS_PER_S), .tv_nsec = (long)(ns % OXP_NS_PER_S)};
-}
-
 enum oxp_status oxp_client_flush(struct oxp_client *client, int timeout_ms) {
     if (client == NULL) {
         return OXP_ERR_CLOSED;
@@ -341,6 +357,7 @@ enum oxp_status oxp_client_stop(struct oxp_client *client, const char *reason, i
     pthread_mutex_lock(&client->lock);
     bool speaks = client->started && !client->closed;
     client->closed = client->closed || !client->started; /* a forked child that never reported has nothing to say */
+    client->stop_deadline_ns = oxp_client_now_ns() + (int64_t)(timeout_ms < 0 ? 0 : timeout_ms) * OXP_NS_PER_MS;
     pthread_mutex_unlock(&client->lock);
     if (!speaks) {
         return client->stop_status;
@@ -350,7 +367,6 @@ enum oxp_status oxp_client_stop(struct oxp_client *client, const char *reason, i
     oxp_client_report_own(client, "orchestrator.stopping", &pair, 1, true);
     pthread_mutex_lock(&client->lock);
     client->stopping = true;
-    client->stop_deadline_ns = oxp_client_now_ns() + (int64_t)(timeout_ms < 0 ? 0 : timeout_ms) * OXP_NS_PER_MS;
     pthread_mutex_unlock(&client->lock);
     join(client);
     return client->stop_status;
