@@ -93,6 +93,7 @@ static enum oxp_status annotate(struct oxp_evaluation *evaluation, const struct 
     const struct oxp_rule *rule = state->rule;
     struct oxp_labels_builder builder;
     oxp_labels_build(&builder, &evaluation->rules->scratch, oxp_labels_none());
+    builder.keeps_empty = true; /* as in Prometheus: one whose template gives nothing is there, and empty */
     for (size_t i = 0; i < rule->annotation_count; i++) {
         if (state->annotation_values[i] != NULL) {
             oxp_labels_set(&builder, rule->annotations[i].name, state->annotation_values[i]);

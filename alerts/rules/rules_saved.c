@@ -181,6 +181,7 @@ static enum oxp_status get_set(struct oxp_arena *arena, const struct oxp_json *o
         return OXP_ERR_CORRUPT;
     }
     oxp_labels_build(&builder, arena, oxp_labels_none());
+    builder.keeps_empty = true; /* of annotations; labels are never written empty */
     while ((value = oxp_json_next(set, &place, &name)) != NULL) {
         if (oxp_json_kind_of(value) != OXP_JSON_TEXT || name.len == 0) {
             return OXP_ERR_CORRUPT;

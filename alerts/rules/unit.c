@@ -118,28 +118,9 @@ static enum oxp_status read_pattern(struct run *run, const struct oxp_unit_name 
 
 /* ---- Alerts ---- */
 
-/* promtool has an annotation whose text came out empty, too: all that the rule names are there. */
-static const struct oxp_labels *all_annotations(struct oxp_arena *arena, const struct oxp_rule *rule,
-                                                const struct oxp_labels *given) {
-    struct oxp_labels *all = oxp_arena_zero(arena, 1, sizeof *all + rule->annotation_count * sizeof all->label[0]);
-    if (all == NULL) {
-        return NULL;
-    }
-    const struct oxp_symbol *none = oxp_symbol_new(arena, OXP_VIEW(""));
-    for (size_t i = 0; i < rule->annotation_count; i++) { /* sorted by name */
-        const struct oxp_symbol *value = oxp_labels_get(given, rule->annotations[i].name);
-        all->label[all->count++] = (struct oxp_label){rule->annotations[i].name, value == NULL ? none : value};
-    }
-    if (none == NULL) {
-        return NULL;
-    }
-    all->hash = oxp_labels_hash(all->label, all->count);
-    return all;
-}
-
 /* Adds what fires of a rule. */
-static enum oxp_status add_firing(struct run *run, const struct oxp_rule *rule, const struct oxp_rule_view *view,
-                                  struct oxp_unit_alert **alerts, size_t *count) {
+static enum oxp_status add_firing(struct run *run, const struct oxp_rule_view *view, struct oxp_unit_alert **alerts,
+                                  size_t *count) {
     struct oxp_unit_alert *grown =
         oxp_arena_grow(&run->scratch, *alerts, *count, *count + view->alert_count, sizeof *grown);
     if (grown == NULL) {
@@ -148,9 +129,7 @@ static enum oxp_status add_firing(struct run *run, const struct oxp_rule *rule, 
     *alerts = grown;
     for (size_t i = 0; i < view->alert_count; i++) {
         if (view->alerts[i].life.state == OXP_ALERT_FIRING) {
-            struct oxp_unit_alert alert = {view->alerts[i].labels,
-                                           all_annotations(&run->scratch, rule, view->alerts[i].annotations)};
-            grown[(*count)++] = alert;
+            grown[(*count)++] = (struct oxp_unit_alert){view->alerts[i].labels, view->alerts[i].annotations};
         }
     }
     return oxp_arena_status(&run->scratch);
@@ -168,7 +147,7 @@ static enum oxp_status firing(struct run *run, struct oxp_view alertname, struct
         for (size_t r = 0; r < groups[g].count && status == OXP_OK; r++) {
             const struct oxp_rule_view *view = &groups[g].rules[r];
             if (view->kind == OXP_RULE_ALERTING && oxp_view_equal(view->name, alertname)) {
-                status = add_firing(run, &run->world.groups[g].rules[r], view, alerts_out, count_out);
+                status = add_firing(run, view, alerts_out, count_out);
             }
         }
     }

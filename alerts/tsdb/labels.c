@@ -152,6 +152,7 @@ static const struct oxp_labels *new_set(struct oxp_arena *arena, const struct ox
 void oxp_labels_build(struct oxp_labels_builder *builder, struct oxp_arena *arena, const struct oxp_labels *base) {
     builder->arena = arena;
     builder->overflow = base->count > OXP_LABELS_LIMIT;
+    builder->keeps_empty = false;
     builder->count = builder->overflow ? 0 : base->count;
     memcpy(builder->label, base->label, builder->count * sizeof builder->label[0]);
 }
@@ -178,7 +179,7 @@ void oxp_labels_remove(struct oxp_labels_builder *builder, struct oxp_view name)
 
 void oxp_labels_set(struct oxp_labels_builder *builder, const struct oxp_symbol *name, const struct oxp_symbol *value) {
     bool there = false;
-    if (value == NULL || value->len == 0) {
+    if (value == NULL || (value->len == 0 && !builder->keeps_empty)) {
         oxp_labels_remove(builder, oxp_symbol_view(name));
         return;
     }
@@ -195,7 +196,7 @@ void oxp_labels_set(struct oxp_labels_builder *builder, const struct oxp_symbol 
 }
 
 void oxp_labels_set_text(struct oxp_labels_builder *builder, struct oxp_view name, struct oxp_view value) {
-    if (value.len == 0) {
+    if (value.len == 0 && !builder->keeps_empty) {
         oxp_labels_remove(builder, name);
         return;
     }

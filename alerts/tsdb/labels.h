@@ -64,12 +64,13 @@ struct oxp_labels_builder {
     struct oxp_arena *arena;
     size_t count;
     bool overflow;                            /* more than OXP_LABELS_LIMIT */
+    bool keeps_empty;                         /* set after _build: an empty value is one (annotations) */
     struct oxp_label label[OXP_LABELS_LIMIT]; /* sorted by name */
 };
 
 /* Starts from a set (oxp_labels_none() for an empty one). */
 void oxp_labels_build(struct oxp_labels_builder *builder, struct oxp_arena *arena, const struct oxp_labels *base);
-/* Sets a label; an empty or NULL value removes it. */
+/* Sets a label; an empty or NULL value removes it (with keeps_empty NULL alone does). */
 void oxp_labels_set(struct oxp_labels_builder *builder, const struct oxp_symbol *name, const struct oxp_symbol *value);
 /* The same with texts, which are copied into the arena. */
 void oxp_labels_set_text(struct oxp_labels_builder *builder, struct oxp_view name, struct oxp_view value);

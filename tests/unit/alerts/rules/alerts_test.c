@@ -38,12 +38,13 @@ static void test_life(void **state) {
     world_close(&world);
 }
 
-/* Value and annotations are those of the last evaluation; labels with templates make another alert. */
+/* Value and annotations are those of the last evaluation, empty ones are there, too; labels with templates make another
+ * alert. */
 static void test_refreshed(void **state) {
     (void)state;
     struct world world;
     world_open(&world, GROUP("{alert: High, expr: load > 1, labels: {how: '{{ if gt $value 9.0 }}very{{ else }}a bit"
-                             "{{ end }}'}, annotations: {v: '{{ $value }}'}}"));
+                             "{{ end }}'}, annotations: {v: '{{ $value }}', n: '', t: '{{ $labels.none }}'}}"));
     world_set(&world, "load", 2);
     world_step(&world, 1);
     world_set(&world, "load", 3);
@@ -51,9 +52,9 @@ static void test_refreshed(void **state) {
     assert_alerts(&world, "{alertname=\"High\", how=\"a bit\"} firing since 0 value 3\n");
     world_set(&world, "load", 10);
     world_step(&world, 1);
-    assert_told(&world, "0 FIRED {alertname=\"High\", how=\"a bit\"} 2 {v=\"2\"}\n"
-                        "30 RESOLVED {alertname=\"High\", how=\"a bit\"} 3 {v=\"3\"}\n"
-                        "30 FIRED {alertname=\"High\", how=\"very\"} 10 {v=\"10\"}\n");
+    assert_told(&world, "0 FIRED {alertname=\"High\", how=\"a bit\"} 2 {n=\"\", t=\"\", v=\"2\"}\n"
+                        "30 RESOLVED {alertname=\"High\", how=\"a bit\"} 3 {n=\"\", t=\"\", v=\"3\"}\n"
+                        "30 FIRED {alertname=\"High\", how=\"very\"} 10 {n=\"\", t=\"\", v=\"10\"}\n");
     world_close(&world);
 }
 
