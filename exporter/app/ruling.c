@@ -19,6 +19,7 @@ struct fresh {
 
 struct oxp_ruling {
     struct oxp_daemon *daemon;
+    struct oxp_promql_engine *engine; /* its own: whoever asks the sidecar much must not keep its rules waiting */
     struct oxp_rules *rules;
     const char *directory;  /* "" = nothing is saved */
     struct oxp_arena arena; /* the external labels */
@@ -339,6 +340,13 @@ static int64_t interval_ms(const struct oxp_config *config) {
     return (int64_t)(oxp_config_number(config, OXP_OPT_GLOBAL_EVALUATION_INTERVAL) * 1000);
 }
 
+static struct oxp_promql_options query_limits(const struct oxp_daemon *daemon, const struct oxp_config *config) {
+    struct oxp_promql_options limits = oxp_sampling_query_options(config);
+    limits.clock = daemon->clock;
+    limits.concurrency_max = 4; /* the sampling thread, and what templates ask meanwhile */
+    return limits;
+}
+
 static enum oxp_status build(struct oxp_ruling *ruling, struct oxp_error *error) {
     struct oxp_daemon *daemon = ruling->daemon;
     struct oxp_rule_files files;
@@ -348,7 +356,7 @@ static enum oxp_status build(struct oxp_ruling *ruling, struct oxp_error *error)
     }
     struct oxp_rules_options options = {
         .tsdb = daemon->tsdb,
-        .engine = daemon->engine,
+        .engine = ruling->engine,
         .interval_ms = interval_ms(&daemon->config),
         .external_labels = ruling->external_labels,
         .clock = daemon->clock,
@@ -383,7 +391,11 @@ enum oxp_status oxp_ruling_new(struct oxp_daemon *daemon, struct oxp_ruling **ru
     oxp_arena_init(&ruling->arena, 0);
     oxp_buf_init(&ruling->text, 0);
     pthread_mutex_init(&ruling->mutex, NULL);
-    enum oxp_status status = take_external_labels(ruling);
+    struct oxp_promql_options limits = query_limits(daemon, &daemon->config);
+    enum oxp_status status = oxp_promql_engine_new(&limits, &ruling->engine);
+    if (status == OXP_OK) {
+        status = take_external_labels(ruling);
+    }
     if (status == OXP_OK) {
         status = build(ruling, error);
     }
@@ -418,7 +430,9 @@ static void drop_fresh(struct fresh *fresh) {
 void oxp_ruling_reload(struct oxp_ruling *ruling, struct oxp_rule_files *files, const struct oxp_config *config) {
     struct fresh fresh = {
         .files = *files, .interval_ms = interval_ms(config), .external_url = external_url(ruling->daemon, config)};
+    struct oxp_promql_options limits = query_limits(ruling->daemon, config);
     *files = (struct oxp_rule_files){0};
+    oxp_promql_engine_configure(ruling->engine, &limits);
     pthread_mutex_lock(&ruling->mutex);
     struct fresh old = ruling->fresh; /* one that was not taken yet */
     ruling->fresh = fresh;
@@ -432,6 +446,7 @@ void oxp_ruling_free(struct oxp_ruling *ruling) {
         return;
     }
     oxp_rules_free(ruling->rules);
+    oxp_promql_engine_free(ruling->engine);
     drop_fresh(&ruling->fresh);
     oxp_buf_fini(&ruling->text);
     oxp_arena_fini(&ruling->arena);
