@@ -1,10 +1,10 @@
 /* The values of a rule unit test file: numbers, times, labels, series. */
 #include "alerts/rules/unit_file.h"
 
+#include "lib/base/date.h"
 #include "lib/base/number.h"
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
 static bool is_absent(const struct oxp_yaml_node *node) {
     return node == NULL || node->kind == OXP_YAML_NULL;
@@ -102,74 +102,6 @@ bool oxp_unit_read_bool(struct oxp_rule_reader *reader, const struct oxp_yaml_no
 
 /* ---- Times ---- */
 
-/* `count` digits at *at, a number; false when they are something else. */
-static bool take_digits(struct oxp_view text, size_t *at, size_t count, int *value_out) {
-    *value_out = 0;
-    for (size_t i = 0; i < count; i++, ++*at) {
-        if (*at >= text.len || text.ptr[*at] < '0' || text.ptr[*at] > '9') {
-            return false;
-        }
-        *value_out = *value_out * 10 + (text.ptr[*at] - '0');
-    }
-    return true;
-}
-
-static bool take_char(struct oxp_view text, size_t *at, const char *any) {
-    bool found = *at < text.len && strchr(any, text.ptr[*at]) != NULL && text.ptr[*at] != '\0';
-    *at += found;
-    return found;
-}
-
-/* `Z`, `+hh:mm` or `-hh:mm`: minutes to take away. */
-static bool take_zone(struct oxp_view text, size_t *at, int *minutes_out) {
-    int hours, minutes;
-    *minutes_out = 0;
-    if (take_char(text, at, "Z")) {
-        return true;
-    }
-    bool minus = *at < text.len && text.ptr[*at] == '-';
-    if (!take_char(text, at, "+-") || !take_digits(text, at, 2, &hours) || !take_char(text, at, ":") ||
-        !take_digits(text, at, 2, &minutes) || hours > 23 || minutes > 59) {
-        return false;
-    }
-    *minutes_out = (minus ? -1 : 1) * (hours * 60 + minutes);
-    return true;
-}
-
-/* RFC 3339 section 5.6; milliseconds are kept of a fraction. */
-static bool read_date(struct oxp_view text, int64_t *ms_out) {
-    struct tm tm = {0};
-    size_t at = 0;
-    int zone, digit, ms = 0;
-    bool good =
-        take_digits(text, &at, 4, &tm.tm_year) && take_char(text, &at, "-") && take_digits(text, &at, 2, &tm.tm_mon) &&
-        take_char(text, &at, "-") && take_digits(text, &at, 2, &tm.tm_mday) && take_char(text, &at, "T") &&
-        take_digits(text, &at, 2, &tm.tm_hour) && take_char(text, &at, ":") && take_digits(text, &at, 2, &tm.tm_min) &&
-        take_char(text, &at, ":") && take_digits(text, &at, 2, &tm.tm_sec);
-    if (!good || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59) {
-        return false;
-    }
-    if (take_char(text, &at, ".")) {
-        int scale = 100;
-        size_t begin = at;
-        for (; take_digits(text, &at, 1, &digit); scale /= 10) {
-            ms += digit * scale;
-        }
-        if (at == begin) {
-            return false;
-        }
-    }
-    struct tm asked = tm;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    time_t seconds = timegm(&tm); /* moves the 31st of a shorter month on */
-    if (tm.tm_mon != asked.tm_mon - 1 || tm.tm_mday != asked.tm_mday || !take_zone(text, &at, &zone)) {
-        return false;
-    }
-    *ms_out = ((int64_t)seconds - (int64_t)zone * 60) * 1000 + ms;
-    return at == text.len;
-}
-
 int64_t oxp_unit_read_time(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node) {
     struct oxp_view text = oxp_rule_read_text(reader, node);
     double seconds = 0;
@@ -180,7 +112,7 @@ int64_t oxp_unit_read_time(struct oxp_rule_reader *reader, const struct oxp_yaml
     if (oxp_number_parse_exposition(text, &seconds) == OXP_OK && fabs(seconds) < 1e12) {
         return (int64_t)floor(seconds * 1000);
     }
-    if (!read_date(text, &ms)) {
+    if (!oxp_date_rfc3339(text, &ms)) {
         OXP_RULE_FAULT(reader, node, "cannot parse %s to a valid timestamp", oxp_rule_shown(text).text);
     }
     return ms;

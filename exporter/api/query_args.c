@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "lib/base/date.h"
 #include "lib/base/number.h"
 #include "lib/base/utf8.h"
 
@@ -28,93 +28,6 @@ void oxp_query_parse_error(const struct oxp_error *error, char *out, size_t size
 
 /* ---- Times ---- */
 
-/* A cursor over fixed-width digits. */
-static bool take_digits(struct oxp_view *text, size_t count, int *value_out) {
-    int value = 0;
-    if (text->len < count) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (text->ptr[i] < '0' || text->ptr[i] > '9') {
-            return false;
-        }
-        value = value * 10 + (text->ptr[i] - '0');
-    }
-    *text = oxp_view_of(text->ptr + count, text->len - count);
-    *value_out = value;
-    return true;
-}
-
-static bool take_char(struct oxp_view *text, char c) {
-    if (text->len == 0 || text->ptr[0] != c) {
-        return false;
-    }
-    *text = oxp_view_of(text->ptr + 1, text->len - 1);
-    return true;
-}
-
-/* ".781": milliseconds, finer digits cut. A comma will do, as in Go. */
-static bool take_fraction(struct oxp_view *text, int *ms_out) {
-    int ms = 0, digit = 0, weight = 100;
-    *ms_out = 0;
-    if (!take_char(text, '.') && !take_char(text, ',')) {
-        return true;
-    }
-    if (!take_digits(text, 1, &digit)) {
-        return false;
-    }
-    do {
-        ms += digit * weight;
-        weight /= 10;
-    } while (take_digits(text, 1, &digit));
-    *ms_out = ms;
-    return true;
-}
-
-static bool take_offset(struct oxp_view *text, int *minutes_out) {
-    int sign = 1, hours = 0, minutes = 0;
-    *minutes_out = 0;
-    if (take_char(text, 'Z')) {
-        return true;
-    }
-    if (take_char(text, '-')) {
-        sign = -1;
-    } else if (!take_char(text, '+')) {
-        return false;
-    }
-    if (!take_digits(text, 2, &hours) || !take_char(text, ':') || !take_digits(text, 2, &minutes) || hours > 24 ||
-        minutes > 59) {
-        return false;
-    }
-    *minutes_out = sign * (hours * 60 + minutes);
-    return true;
-}
-
-/* RFC 3339 section 5.6, with a capital T and Z as Go wants them. */
-static bool read_rfc3339(struct oxp_view text, int64_t *ms_out) {
-    struct tm date = {0};
-    int month = 0, ms = 0, offset_min = 0;
-    if (!take_digits(&text, 4, &date.tm_year) || !take_char(&text, '-') || !take_digits(&text, 2, &month) ||
-        !take_char(&text, '-') || !take_digits(&text, 2, &date.tm_mday) || !take_char(&text, 'T') ||
-        !take_digits(&text, 2, &date.tm_hour) || !take_char(&text, ':') || !take_digits(&text, 2, &date.tm_min) ||
-        !take_char(&text, ':') || !take_digits(&text, 2, &date.tm_sec) || !take_fraction(&text, &ms) ||
-        !take_offset(&text, &offset_min) || text.len != 0) {
-        return false;
-    }
-    if (date.tm_hour > 23 || date.tm_min > 59 || date.tm_sec > 59 || month < 1 || month > 12) {
-        return false;
-    }
-    int day = date.tm_mday;
-    date.tm_mon = month - 1;
-    date.tm_year -= 1900;
-    int64_t seconds = timegm(&date);
-    if (day < 1 || date.tm_mday != day) { /* it was made into another day: there is no 31st of April */
-        return false;
-    }
-    *ms_out = (seconds - (int64_t)offset_min * 60) * 1000 + ms;
-    return true;
-}
-
 /* Prometheus rounds the fraction to milliseconds; far off times become the bounds. */
 static int64_t ms_of_seconds(double seconds) {
     double whole, fraction = modf(seconds, &whole);
@@ -133,7 +46,7 @@ enum oxp_status oxp_query_time(struct oxp_view text, int64_t *ms_out, struct oxp
         *ms_out = ms_of_seconds(seconds);
         return OXP_OK;
     }
-    if (read_rfc3339(text, ms_out)) {
+    if (oxp_date_rfc3339(text, ms_out)) {
         return OXP_OK;
     }
     char quoted[200];
