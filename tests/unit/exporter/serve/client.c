@@ -144,7 +144,8 @@ void client_read(int fd, bool head_only, struct answer *answer) {
     answer->status = strncmp(answer->head, "HTTP/1.1 ", 9) == 0 ? (int)strtol(answer->head + 9, NULL, 10) : 0;
     const char *length = strstr(answer->head, "\r\nContent-Length: ");
     answer->chunked = strstr(answer->head, "\r\nTransfer-Encoding: chunked\r\n") != NULL;
-    if (head_only || (answer->status > 0 && answer->status < 200)) {
+    bool bare = answer->status == 204 || answer->status == 304 || (answer->status > 0 && answer->status < 200);
+    if (head_only || bare) { /* RFC 9112, section 6.3 */
         return;
     }
     if (answer->chunked) {
