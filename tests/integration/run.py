@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
 """Runs the integration tests: every test_*.py beside this file, or those named on the command line (test_send, test_send.Send.test_x).
+What is named apart runs beside each other, OXP_TEST_JOBS (3) at a time.
 
 A missing tool is a failure under CI and said aloud elsewhere. Ends with one line: N passed, N failed, N skipped."""
+import concurrent.futures
 import os
 import pathlib
+import re
 import shutil
+import subprocess
 import sys
+import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -29,15 +34,45 @@ def main():
         unbuilt = [program for program in needed if not (harness.OXPECKER.parent / program).is_file()]
         if unbuilt:
             sys.exit(f"integration: not built beside {harness.OXPECKER}: {', '.join(unbuilt)}")
-    loader = unittest.TestLoader()
-    names = sys.argv[1:]
-    suite = loader.loadTestsFromNames(names) if names else loader.discover(str(HERE), "test_*.py")
+    names = sys.argv[1:] or in_good_order(path.stem for path in HERE.glob("test_*.py"))
+    return run_here(names[0]) if len(names) == 1 else run_beside(names)
+
+
+def run_here(name):
+    suite = unittest.TestLoader().loadTestsFromName(name)
     result = unittest.TextTestRunner(verbosity=2, stream=sys.stdout).run(suite)
     bad = len(result.failures) + len(result.errors)
     for test, reason in result.skipped:
         print(f"SKIPPED {test.id()}: {reason}")
     print(f"integration: {result.testsRun - bad - len(result.skipped)} passed, {bad} failed, {len(result.skipped)} skipped")
     return 1 if bad or result.testsRun == 0 else 0
+
+
+# Those that take longest, first: else the others would wait for them at the end.
+LONG = ["test_prometheus", "test_commands", "test_rules_prometheus", "test_memory", "test_rules", "test_orchestrator", "test_live",
+        "test_watching", "test_contract"]
+
+
+def in_good_order(names):
+    return sorted(names, key=lambda name: (LONG.index(name) if name in LONG else len(LONG), name))
+
+
+def run_beside(names):
+    """Several at a time, for they mostly wait: each in a process of its own, its output in one piece when it has ended."""
+    def one(name):
+        began = time.monotonic()
+        done = subprocess.run([sys.executable, __file__, name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        print(f"--- {name}\n{done.stdout}--- {name}: {time.monotonic() - began:.0f} s", flush=True)
+        found = re.findall(r"^integration: (\d+) passed, (\d+) failed, (\d+) skipped$", done.stdout, re.MULTILINE)
+        counts = [int(word) for word in found[-1]] if found else [0, 1, 0]
+        return name, counts, done.returncode
+
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("OXP_TEST_JOBS", "3"))) as pool:
+        results = list(pool.map(one, names))
+    passed, failed, skipped = (sum(column) for column in zip(*(counts for _, counts, _ in results)))
+    bad = [name for name, _, status in results if status]
+    print(f"integration: {passed} passed, {failed} failed, {skipped} skipped" + (f"; see {', '.join(bad)}" if bad else ""))
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ INTERVAL = 1.0
 # that they draw from the names of file and group, each with its own hash. So one may see a change a scrape and an evaluation before the other.
 APART = 2 * INTERVAL
 # An increase is extrapolated from where in its window the samples happen to lie (and 2.42's windows take in both ends): it passes a threshold a scrape
-# earlier or later.
-OF_A_RATE = INTERVAL
+# earlier or later; and when that is one scrape too late, only the next failure takes it past: with breakers open they come some seconds apart.
+OF_A_RATE = 4 * INTERVAL
 POLL = 0.2  # and how long after it happened it is seen here
 JOB = "oxpecker"
 
