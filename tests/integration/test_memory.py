@@ -58,7 +58,8 @@ class Restarts(unittest.TestCase):
             time.sleep(2.5)
             sidecar.start()
             started = time.time()
-            wait_for(lambda: samples(sidecar)[-1][0] > started + 2, 20, "samples of the second run")
+            # none at all for a moment, until the file is read
+            wait_for(lambda: (samples(sidecar) or [(0, 0)])[-1][0] > started + 2, 20, "samples of the second run")
             found = raw(sidecar, "up")
             self.assertEqual([labels for labels, _ in found], [{"__name__": "up", "job": "shop", "instance": "here:1"}])
             times = [t for t, _ in found[0][1]]
