@@ -66,7 +66,7 @@ int64_t oxp_rules_next(const struct oxp_rules *rules);
  * yet, for owners are not back since a restart. A clock that went back runs nothing until it is where it was; ticks
  * that lie behind are missed.
  *
- * Gaps: when much more time passed since a group's last run than its interval (twice, and over a minute), or the
+ * Gaps: when much more time passed since a group's last run than its interval (twice, and over ten seconds), or the
  * monotonic clock tells another story than `now_ms` (the clock was set), the time between does not count toward `for`,
  * and for a while nothing fires and nothing resolves by itself (state.h says how long). */
 void oxp_rules_run(struct oxp_rules *rules, int64_t now_ms, bool held);

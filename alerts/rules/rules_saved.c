@@ -351,17 +351,21 @@ static enum oxp_status take_all(struct restoring *restoring) {
     return status;
 }
 
-enum oxp_status oxp_rules_restore(struct oxp_rules *rules, struct oxp_view text, int64_t now_ms) {
-    struct restoring restoring = {.rules = rules, .now_ms = now_ms};
-    restoring.last = &restoring.first;
-    oxp_arena_init(&restoring.arena, 0);
+static void untake_rules(struct oxp_rules *rules) {
     for (size_t i = 0; i < rules->group_count; i++) {
         for (size_t k = 0; k < rules->groups[i].count; k++) {
             rules->groups[i].rules[k].taken = false;
         }
     }
+}
+
+enum oxp_status oxp_rules_restore(struct oxp_rules *rules, struct oxp_view text, int64_t now_ms) {
+    struct restoring restoring = {.rules = rules, .now_ms = now_ms};
+    restoring.last = &restoring.first;
+    oxp_arena_init(&restoring.arena, 0);
     enum oxp_status status = read_all(&restoring, text);
     status = status == OXP_OK ? take_all(&restoring) : status;
+    untake_rules(rules); /* else the next load would find no rule to go on with */
     for (struct found *at = restoring.first; at != NULL; at = at->next) {
         if (at->alert != NULL) {
             oxp_alert_free(at->alert);

@@ -20,8 +20,9 @@
  * was pending or resolved is forgotten (Prometheus' outage tolerance); what fired goes on. */
 #include "alerts/rules/state.h"
 
-#define MINUTE_MS INT64_C(60000)
-#define HOUR_MS (60 * MINUTE_MS)
+#define PATIENCE_LEAST_MS INT64_C(10000)
+#define HOLD_LEAST_MS INT64_C(60000)
+#define HOUR_MS INT64_C(3600000)
 
 /* a + b and a - b, but no further than the ends. */
 static int64_t plus(int64_t a, int64_t b) {
@@ -145,7 +146,7 @@ bool oxp_alert_restore(struct oxp_alert_life *life, int64_t saved_ms, int64_t no
 /* ---- Gaps ---- */
 
 int64_t oxp_gap_patience(int64_t interval_ms) {
-    return interval_ms > MINUTE_MS / 2 ? 2 * interval_ms : MINUTE_MS;
+    return interval_ms > PATIENCE_LEAST_MS / 2 ? 2 * interval_ms : PATIENCE_LEAST_MS;
 }
 
 struct oxp_gap oxp_gap_between(const struct oxp_moment *last, const struct oxp_moment *now, int64_t interval_ms) {
@@ -180,10 +181,15 @@ static void begin(struct oxp_alert_hold *hold, int64_t now_ms, int64_t length_ms
     hold->until_ms = plus(now_ms, length_ms);
 }
 
+/* For how long behind a gap nothing is believed in any case. */
+static int64_t hold_ms(int64_t interval_ms) {
+    return interval_ms > HOLD_LEAST_MS / 2 ? 2 * interval_ms : HOLD_LEAST_MS;
+}
+
 /* How long the windows of an expression look back into a gap. */
 static int64_t blurred_ms(int64_t interval_ms, int64_t reach_ms) {
-    int64_t patience = oxp_gap_patience(interval_ms), reach = reach_ms < HOUR_MS ? reach_ms : HOUR_MS;
-    return reach > patience ? reach : patience;
+    int64_t least = hold_ms(interval_ms), reach = reach_ms < HOUR_MS ? reach_ms : HOUR_MS;
+    return reach > least ? reach : least;
 }
 
 void oxp_alert_watch_gap(struct oxp_alert_watch *watch, const struct oxp_gap *gap, int64_t now_ms, int64_t interval_ms,
@@ -191,7 +197,7 @@ void oxp_alert_watch_gap(struct oxp_alert_watch *watch, const struct oxp_gap *ga
     int64_t blurred = blurred_ms(interval_ms, reach_ms);
     if (gap->kind != OXP_GAP_NONE) {
         begin(&watch->unsure, now_ms, blurred, gap->shift_ms);
-        begin(&watch->held, now_ms, gap->kind == OXP_GAP_JUMP ? blurred : oxp_gap_patience(interval_ms), gap->shift_ms);
+        begin(&watch->held, now_ms, gap->kind == OXP_GAP_JUMP ? blurred : hold_ms(interval_ms), gap->shift_ms);
     }
 }
 

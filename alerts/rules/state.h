@@ -68,8 +68,8 @@ struct oxp_moment { /* of an evaluation */
     int64_t wall_ms, mono_ms;
 };
 
-/* What lies between two evaluations that should be one interval apart. Up to twice the interval, and up to a minute in
- * any case, is none: oxp_gap_patience. */
+/* What lies between two evaluations that should be one interval apart. Up to twice the interval, and up to ten seconds
+ * in any case, is none: oxp_gap_patience. */
 struct oxp_gap oxp_gap_between(const struct oxp_moment *last, const struct oxp_moment *now, int64_t interval_ms);
 int64_t oxp_gap_patience(int64_t interval_ms);
 
@@ -89,9 +89,10 @@ bool oxp_alert_holds(struct oxp_alert_hold *hold, int64_t now_ms);
 struct oxp_alert_watch {
     struct oxp_alert_hold held, unsure;
 };
-/* A gap ended at `now_ms`. After a pause nothing fires or resolves for the patience (what waited in sockets comes in
- * now), and nothing resolves until the windows of the expression (reach_ms, at most an hour) are behind the gap. After
- * a jump nothing fires either until then, for the windows are wrong in either direction. */
+/* A gap ended at `now_ms`. After a pause nothing fires or resolves for a minute, or two intervals if that is more
+ * (what waited in sockets comes in now), and nothing resolves until the windows of the expression (reach_ms, at most an
+ * hour) are behind the gap. After a jump nothing fires either until then, for the windows are wrong in either
+ * direction. */
 void oxp_alert_watch_gap(struct oxp_alert_watch *watch, const struct oxp_gap *gap, int64_t now_ms, int64_t interval_ms,
                          int64_t reach_ms);
 /* A restart ended at `now_ms`: the windows have a hole, and counters may have begun anew. What was restored may fire,

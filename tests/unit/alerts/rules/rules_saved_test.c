@@ -141,6 +141,23 @@ static void test_restarts(void **state) {
     }
 }
 
+/* A reload knows the rules that a restart gave their alerts back. */
+static void test_reload_behind_a_restart(void **state) {
+    (void)state;
+    struct world world;
+    const char *yaml = GROUP("{alert: Down, expr: up == 0}, {alert: Late, expr: up == 0, for: 10m}");
+    world_open(&world, yaml);
+    world_set(&world, "up,job=a", 0);
+    world_step(&world, 2);
+    restart(&world, 30, yaml);
+    oxp_buf_clear(&world.told);
+    assert_int_equal(world_load(&world, yaml), OXP_OK);
+    world_step(&world, 1);
+    assert_alerts(&world, A " firing since 0 value 0\n{alertname=\"Late\", job=\"a\"} pending since 0 value 0\n");
+    assert_told(&world, "");
+    world_close(&world);
+}
+
 static void test_resolved_is_told_on(void **state) {
     (void)state;
     struct world world;
@@ -389,6 +406,7 @@ int main(void) {
         cmocka_unit_test(test_held_after_a_restart),
         cmocka_unit_test(test_windows_after_a_restart),
         cmocka_unit_test(test_restarts),
+        cmocka_unit_test(test_reload_behind_a_restart),
         cmocka_unit_test(test_resolved_is_told_on),
         cmocka_unit_test(test_rules_with_all_the_same),
         cmocka_unit_test(test_text),

@@ -197,7 +197,10 @@ static const struct {
 } gaps[] = {
     {"on time", 15 * S, 15 * S, 15 * S, OXP_GAP_NONE, 0},
     {"a little late", 15 * S, 21 * S, 15 * S, OXP_GAP_NONE, 0},
-    {"three missed", M, M, 15 * S, OXP_GAP_NONE, 0},
+    {"one missed", 30 * S, 30 * S, 15 * S, OXP_GAP_NONE, 0},
+    {"two missed", 45 * S, 45 * S, 15 * S, OXP_GAP_PAUSE, 30 * S},
+    {"ten seconds, whatever the interval", 10 * S, 10 * S, S, OXP_GAP_NONE, 0},
+    {"more than ten seconds", 11 * S, 11 * S, S, OXP_GAP_PAUSE, 10 * S},
     {"over a minute", 75 * S, 75 * S, 15 * S, OXP_GAP_PAUSE, M},
     {"SIGSTOP for 10 minutes", 10 * M, 10 * M, 15 * S, OXP_GAP_PAUSE, 10 * M - 15 * S},
     {"a long interval missed once", 10 * M, 10 * M, 5 * M, OXP_GAP_NONE, 0},
