@@ -210,7 +210,8 @@ static const struct {
     {"an hour back, waited for", 15 * S, H, 15 * S, OXP_GAP_JUMP, 0},
     {"an hour back, gone on from", -H, 15 * S, 15 * S, OXP_GAP_JUMP, -H - 15 * S},
     {"stopped for an hour and an hour back", 15 * S, 2 * H, 15 * S, OXP_GAP_JUMP, 0},
-    {"a minute of adjustment", 75 * S, 15 * S, 15 * S, OXP_GAP_PAUSE, M},
+    {"a minute forward", 75 * S, 15 * S, 15 * S, OXP_GAP_JUMP, M},
+    {"half a minute of adjustment", 45 * S, 15 * S, 15 * S, OXP_GAP_PAUSE, 30 * S},
     {"half a minute back, waited for", 15 * S, 45 * S, 15 * S, OXP_GAP_NONE, 0},
 };
 
