@@ -42,6 +42,7 @@ void oxp_group_reschedule(const struct oxp_rules *rules, struct oxp_group_state 
 static const struct oxp_labels *set_of(struct oxp_arena *arena, const struct oxp_rule_text *texts, size_t count) {
     struct oxp_labels_builder builder;
     oxp_labels_build(&builder, arena, oxp_labels_none());
+    builder.keeps_empty = true;
     for (size_t i = 0; i < count; i++) {
         oxp_labels_set_text(&builder, oxp_symbol_view(texts[i].name), texts[i].text);
     }

@@ -57,6 +57,29 @@ static void test_missed(void **state) {
     world_close(&world);
 }
 
+/* Labels and annotations of a rule are shown as written, empty ones, too. */
+static void test_shown_as_written(void **state) {
+    (void)state;
+    struct world world;
+    struct oxp_arena arena;
+    struct oxp_buf text;
+    const struct oxp_group_view *groups;
+    size_t count;
+    world_open(&world, GROUP("{alert: A, expr: up, labels: {job: '', x: '{{ $value }}'}, annotations: {none: ''}}"));
+    world_set(&world, "up,job=a", 1);
+    world_step(&world, 1);
+    oxp_arena_init(&arena, 0);
+    oxp_buf_init(&text, 0);
+    assert_int_equal(oxp_rules_view(world.rules, &arena, &groups, &count), OXP_OK);
+    oxp_labels_format(&text, groups[0].rules[0].labels, false);
+    oxp_labels_format(&text, groups[0].rules[0].annotations, false);
+    oxp_labels_format(&text, groups[0].rules[0].alerts[0].labels, false); /* where an empty one takes a label away */
+    assert_string_equal(oxp_buf_text(&text), "{job=\"\", x=\"{{ $value }}\"}{none=\"\"}{alertname=\"A\", x=\"1\"}");
+    oxp_buf_fini(&text);
+    oxp_arena_fini(&arena);
+    world_close(&world);
+}
+
 static void test_nothing_to_do(void **state) {
     (void)state;
     struct world world;
@@ -247,12 +270,19 @@ static void test_run_at(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slots),           cmocka_unit_test(test_missed),
-        cmocka_unit_test(test_nothing_to_do),   cmocka_unit_test(test_chain),
-        cmocka_unit_test(test_vanished),        cmocka_unit_test(test_taken_over),
-        cmocka_unit_test(test_query_offset),    cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_same_series),     cmocka_unit_test(test_limit_of_series),
-        cmocka_unit_test(test_labels_are_text), cmocka_unit_test(test_run_at),
+        cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_missed),
+        cmocka_unit_test(test_shown_as_written),
+        cmocka_unit_test(test_nothing_to_do),
+        cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_vanished),
+        cmocka_unit_test(test_taken_over),
+        cmocka_unit_test(test_query_offset),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_same_series),
+        cmocka_unit_test(test_limit_of_series),
+        cmocka_unit_test(test_labels_are_text),
+        cmocka_unit_test(test_run_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
