@@ -6,6 +6,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/net/curl_api.h"
+#include "lib/net/head.h"
 
 struct net_http {
     struct oxp_http http; /* first: what the caller sees */
@@ -14,18 +15,32 @@ struct net_http {
 };
 
 struct answer {
+    const struct oxp_http_request *request;
+    struct oxp_head head;
     struct oxp_buf body;
-    size_t max_bytes;
 };
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *ctx) {
     struct answer *answer = ctx;
     size_t len = size * count; /* size is always 1 (CURLOPT_WRITEFUNCTION) */
-    if (len > answer->max_bytes - answer->body.len) {
+    if (len > answer->request->max_body_bytes - answer->body.len) {
         answer->body.status = OXP_ERR_LIMIT;
     }
     oxp_buf_append(&answer->body, bytes, len);
     return oxp_buf_status(&answer->body) == OXP_OK ? len : 0;
+}
+
+static size_t take_head(char *bytes, size_t size, size_t count, void *ctx) {
+    struct answer *answer = ctx;
+    oxp_head_take(&answer->head, oxp_view_of(bytes, size * count)); /* one whole line a call (CURLOPT_HEADERFUNCTION) */
+    return size * count;
+}
+
+/* Called while data moves, and about once a second while none does. */
+static int ask_to_give_up(void *ctx, curl_off_t to_get, curl_off_t got, curl_off_t to_send, curl_off_t sent) {
+    (void)to_get, (void)got, (void)to_send, (void)sent;
+    const struct answer *answer = ctx;
+    return answer->request->give_up != NULL && answer->request->give_up(answer->request->give_up_ctx);
 }
 
 static bool is_header_line(const char *line) {
@@ -52,21 +67,34 @@ static enum oxp_status check(const struct oxp_http_request *request, struct oxp_
     return OXP_OK;
 }
 
+/* To libcurl "Name:" means that the header is not to be sent; one without a value is written "Name;". */
+static struct curl_slist *append_header(const struct oxp_curl_api *api, struct curl_slist *list, const char *line) {
+    const char *colon = strchr(line, ':');
+    if (colon[1 + strspn(colon + 1, " \t")] != '\0') {
+        return api->list_append(list, line);
+    }
+    char *empty = strdup(line);
+    if (empty == NULL) {
+        return NULL;
+    }
+    memcpy(empty + (colon - line), ";", 2);
+    struct curl_slist *longer = api->list_append(list, empty);
+    free(empty);
+    return longer;
+}
+
 /* The request's headers as curl's list; "Expect:" keeps curl from waiting for 100 Continue before a body. */
 static enum oxp_status make_list(const struct oxp_curl_api *api, const struct oxp_http_request *request,
                                  struct curl_slist **list_out) {
-    static const char *const none[] = {NULL};
-    const char *const *headers = request->headers == NULL ? none : request->headers;
-    const char *next = "Expect:";
-    while (next != NULL) {
-        struct curl_slist *longer = api->list_append(*list_out, next);
-        if (longer == NULL) {
-            return OXP_ERR_NOMEM;
-        }
+    struct curl_slist *longer = api->list_append(*list_out, "Expect:");
+    for (size_t i = 0; longer != NULL; i++) {
         *list_out = longer;
-        next = *headers++;
+        if (request->headers == NULL || request->headers[i] == NULL) {
+            return OXP_OK;
+        }
+        longer = append_header(api, longer, request->headers[i]);
     }
-    return OXP_OK;
+    return OXP_ERR_NOMEM;
 }
 
 static CURLcode set_method(const struct oxp_curl_api *api, CURL *handle, const struct oxp_http_request *request) {
@@ -83,6 +111,14 @@ static CURLcode set_method(const struct oxp_curl_api *api, CURL *handle, const s
     return code != CURLE_OK || head ? code : api->setopt(handle, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
+static CURLcode set_functions(const struct oxp_curl_api *api, CURL *handle) {
+    CURLcode code = api->setopt(handle, CURLOPT_WRITEFUNCTION, take_body);
+    if (code == CURLE_OK) {
+        code = api->setopt(handle, CURLOPT_HEADERFUNCTION, take_head);
+    }
+    return code != CURLE_OK ? code : api->setopt(handle, CURLOPT_XFERINFOFUNCTION, ask_to_give_up);
+}
+
 static CURLcode set_options(struct net_http *net, const struct oxp_http_request *request, struct curl_slist *headers,
                             struct answer *answer) {
     const struct oxp_curl_api *api = net->api;
@@ -93,6 +129,9 @@ static CURLcode set_options(struct net_http *net, const struct oxp_http_request 
     } numbers[] = {
         {CURLOPT_NOSIGNAL, 1},
         {CURLOPT_FOLLOWLOCATION, 0},
+        {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1}, /* a proxy's, which are not the answer's */
+        {CURLOPT_NOPROGRESS, 0},
+        {CURLOPT_QUICK_EXIT, 1}, /* a name server that is silent does not hold up the end */
         {CURLOPT_TIMEOUT_MS, request->timeout_ms},
         {CURLOPT_CONNECTTIMEOUT_MS, request->timeout_ms},
     };
@@ -110,14 +149,26 @@ static CURLcode set_options(struct net_http *net, const struct oxp_http_request 
         {CURLOPT_USERAGENT, "oxpecker/" OXP_VERSION},
         {CURLOPT_HTTPHEADER, headers},
         {CURLOPT_WRITEDATA, answer},
+        {CURLOPT_HEADERDATA, answer},
+        {CURLOPT_XFERINFODATA, answer},
     };
     for (size_t i = 0; i < sizeof pointers / sizeof pointers[0] && code == CURLE_OK; i++) {
         code = api->setopt(net->handle, pointers[i].option, pointers[i].value);
     }
     if (code == CURLE_OK) {
-        code = api->setopt(net->handle, CURLOPT_WRITEFUNCTION, take_body);
+        code = set_functions(api, net->handle);
     }
     return code != CURLE_OK ? code : set_method(api, net->handle, request);
+}
+
+static bool take_answer(struct answer *answer, struct oxp_http_response *response_out) {
+    if (oxp_buf_status(&answer->head.lines) != OXP_OK) {
+        return false;
+    }
+    bool headers = answer->head.lines.len != 0;
+    response_out->body = oxp_buf_take(&answer->body, &response_out->body_len);
+    response_out->headers = headers ? oxp_buf_take(&answer->head.lines, NULL) : NULL;
+    return response_out->body != NULL && headers == (response_out->headers != NULL);
 }
 
 static enum oxp_status perform(struct net_http *net, struct answer *answer, struct oxp_http_response *response_out,
@@ -126,21 +177,29 @@ static enum oxp_status perform(struct net_http *net, struct answer *answer, stru
     net->api->setopt(net->handle, CURLOPT_ERRORBUFFER, reason);
     CURLcode code = net->api->perform(net->handle);
     net->api->setopt(net->handle, CURLOPT_ERRORBUFFER, NULL);
+    long status = 0;
+    net->api->getinfo(net->handle, CURLINFO_RESPONSE_CODE, &status);
     if (oxp_buf_status(&answer->body) == OXP_ERR_LIMIT) {
-        return oxp_error_set(error, OXP_ERR_LIMIT, 0, 0, "the answer is longer than %zu bytes", answer->max_bytes);
+        response_out->status = (int)status;
+        return oxp_error_set(error, OXP_ERR_LIMIT, 0, 0, "the answer is longer than %zu bytes",
+                             answer->request->max_body_bytes);
     }
     if (oxp_buf_status(&answer->body) != OXP_OK) {
         return oxp_error_set(error, OXP_ERR_NOMEM, 0, 0, "out of memory");
+    }
+    if (code == CURLE_ABORTED_BY_CALLBACK) {
+        return oxp_error_set(error, OXP_ERR_CLOSED, 0, 0, "given up");
     }
     if (code != CURLE_OK) {
         return oxp_error_set(error, oxp_curl_status(code), 0, 0, "%s",
                              reason[0] == '\0' ? net->api->error_text(code) : reason);
     }
-    long status = 0;
-    net->api->getinfo(net->handle, CURLINFO_RESPONSE_CODE, &status);
+    if (!take_answer(answer, response_out)) {
+        oxp_http_response_fini(response_out);
+        return oxp_error_set(error, OXP_ERR_NOMEM, 0, 0, "out of memory");
+    }
     response_out->status = (int)status;
-    response_out->body = oxp_buf_take(&answer->body, &response_out->body_len);
-    return response_out->body == NULL ? oxp_error_set(error, OXP_ERR_NOMEM, 0, 0, "out of memory") : OXP_OK;
+    return OXP_OK;
 }
 
 static enum oxp_status prepare(struct net_http *net, struct oxp_error *error) {
@@ -155,10 +214,11 @@ static enum oxp_status prepare(struct net_http *net, struct oxp_error *error) {
 static enum oxp_status exchange(struct oxp_http *http, const struct oxp_http_request *request,
                                 struct oxp_http_response *response_out, struct oxp_error *error) {
     struct net_http *net = (struct net_http *)http;
-    struct answer answer = {.max_bytes = request->max_body_bytes};
+    struct answer answer = {.request = request};
     struct curl_slist *headers = NULL;
     *response_out = (struct oxp_http_response){0};
     oxp_buf_init(&answer.body, 0);
+    oxp_head_init(&answer.head);
     enum oxp_status status = check(request, error);
     if (status == OXP_OK) {
         status = prepare(net, error);
@@ -175,6 +235,7 @@ static enum oxp_status exchange(struct oxp_http *http, const struct oxp_http_req
     }
     net->api->list_free(headers);
     oxp_buf_fini(&answer.body);
+    oxp_head_fini(&answer.head);
     return status;
 }
 

@@ -68,6 +68,17 @@ static bool act(struct connection *connection) {
         answer(fd, "302 Found", "Location: /ok\r\n", "", 0);
     } else if (strncmp(path, "/big ", 5) == 0) {
         answer(fd, "200 OK", "", big, BIG);
+    } else if (strncmp(path, "/headers ", 9) == 0) {
+        answer(fd, "200 OK", "Retry-After:  7 \r\nX-AMZN-RequestId: AbC\r\nX-Empty:\r\nX-Two: 1\r\nX-Two: 2\r\n", "",
+               0);
+    } else if (strncmp(path, "/early ", 7) == 0) {
+        say(fd, "HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n", 40);
+        answer(fd, "200 OK", "X-Late: 1\r\n", "", 0);
+    } else if (strncmp(path, "/trailer ", 9) == 0) {
+        static const char text[] =
+            "HTTP/1.1 200 OK\r\nX-Head: 1\r\nTransfer-Encoding: chunked\r\nTrailer: X-Trailer\r\n\r\n"
+            "4\r\nfine\r\n0\r\nX-Trailer: 1\r\n\r\n";
+        say(fd, text, sizeof text - 1);
     } else if (strncmp(path, "/hang ", 6) == 0) {
         connection->ignored = true;
     } else if (strncmp(path, "/drip ", 6) == 0) {

@@ -140,7 +140,8 @@ static void failures(void **state) {
         {"cut off", .path = "/cut", .expect = OXP_ERR_CLOSED},
         {"not HTTP", .path = "/garbage", .expect = OXP_ERR_CLOSED},
         {"closed", .path = "/empty", .expect = OXP_ERR_CLOSED},
-        {"too long", .path = "/big", .max_body_bytes = 99999, .expect = OXP_ERR_LIMIT, .says = "99999"},
+        {"too long", .path = "/big", .max_body_bytes = 99999, .expect = OXP_ERR_LIMIT, .http_status = 200,
+         .says = "99999"},
         {"nobody there", .url = "http://127.0.0.1:1/", .expect = OXP_ERR_CLOSED, .says = "connect"},
         /* a label of 64 bytes: refused by the resolver itself, so that no name server is asked */
         {"no such host", .url = "http://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.test/",
@@ -159,6 +160,94 @@ static void failures(void **state) {
     assert_int_equal(oxp_net_http_new(&http), OXP_OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         check(http, &rows[i]);
+        const struct row after = {"an answer after it", .path = "/ok", .http_status = 200, .says = "fine"};
+        check(http, &after);
+    }
+    http->free(http);
+}
+
+static void headers(void **state) {
+    (void)state;
+    static const struct {
+        const char *what, *path, *name, *value, *not_there;
+    } rows[] = {
+        {"blanks are cut", "/headers", "retry-after", "7", NULL},
+        {"names in lower case, values as they are", "/headers", "x-amzn-requestid", "AbC", "X-AMZN"},
+        {"an empty value", "/headers", "x-empty", "", NULL},
+        {"the first of two", "/headers", "x-two", "1", NULL},
+        {"none of that name", "/headers", "two", "", NULL},
+        {"of the final answer", "/early", "x-late", "1", "x-early"},
+        {"without trailers", "/trailer", "x-head", "1", "x-trailer"},
+        {"redirects are not followed", "/redirect", "location", "/ok", NULL},
+    };
+    struct oxp_http *http = NULL;
+    assert_int_equal(oxp_net_http_new(&http), OXP_OK);
+    char url[64];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct oxp_http_request request = {.method = "GET",
+                                           .url = loopback_url(server, rows[i].path, url, sizeof url),
+                                           .timeout_ms = 10000,
+                                           .max_body_bytes = 1000};
+        struct oxp_http_response response;
+        assert_int_equal(http->exchange(http, &request, &response, NULL), OXP_OK);
+        if (response.headers == NULL || !oxp_view_is(oxp_http_header(&response, rows[i].name), rows[i].value) ||
+            (rows[i].not_there != NULL && strstr(response.headers, rows[i].not_there) != NULL)) {
+            print_error("%s:\n%s", rows[i].what, response.headers);
+            fail();
+        }
+        oxp_http_response_fini(&response);
+    }
+    http->free(http);
+}
+
+static void headers_are_sent(void **state) {
+    (void)state;
+    static const char *const lines[] = {"X-Empty:", "X-Blank: ", "X-Full: a", "Accept:", NULL};
+    static const char *const present[] = {"\r\nX-Empty:\r\n", "\r\nX-Blank:\r\n", "\r\nX-Full: a\r\n",
+                                          "\r\nAccept:\r\n"};
+    struct oxp_http *http = NULL;
+    assert_int_equal(oxp_net_http_new(&http), OXP_OK);
+    char url[64], body[2000];
+    memset(body, 'b', sizeof body); /* libcurl says Expect: 100-continue from 1 MiB on, older ones from 1 KiB */
+    struct oxp_http_request request = {.method = "POST",
+                                       .url = loopback_url(server, "/echo", url, sizeof url),
+                                       .headers = lines,
+                                       .body = oxp_view_of(body, sizeof body),
+                                       .timeout_ms = 10000,
+                                       .max_body_bytes = 4000};
+    struct oxp_http_response response;
+    assert_int_equal(http->exchange(http, &request, &response, NULL), OXP_OK);
+    for (size_t i = 0; i < sizeof present / sizeof present[0]; i++) {
+        assert_non_null(strstr(response.body, present[i]));
+    }
+    assert_null(strstr(response.body, "Expect"));
+    oxp_http_response_fini(&response);
+    http->free(http);
+}
+
+static bool give_up_the_third_time(void *ctx) {
+    return ++*(unsigned *)ctx >= 3;
+}
+
+static void given_up(void **state) {
+    (void)state;
+    static const char *const paths[] = {"/hang", "/drip"};
+    struct oxp_http *http = NULL;
+    assert_int_equal(oxp_net_http_new(&http), OXP_OK);
+    char url[64];
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        unsigned asked = 0;
+        struct oxp_http_request request = {.method = "GET",
+                                           .url = loopback_url(server, paths[i], url, sizeof url),
+                                           .timeout_ms = 30000,
+                                           .max_body_bytes = 10000,
+                                           .give_up = give_up_the_third_time,
+                                           .give_up_ctx = &asked};
+        struct oxp_http_response response;
+        struct oxp_error error = {0};
+        assert_int_equal(http->exchange(http, &request, &response, &error), OXP_ERR_CLOSED);
+        assert_string_equal(error.text, "given up");
+        assert_int_equal(asked, 3);
         const struct row after = {"an answer after it", .path = "/ok", .http_status = 200, .says = "fine"};
         check(http, &after);
     }
@@ -262,11 +351,13 @@ static void one_exchange(void *ctx) {
     char url[64];
     struct oxp_http_request request = {.method = "GET",
                                        .url = loopback_url(server, "/ok", url, sizeof url),
+                                       .headers = (const char *const[]){"X-Empty:", NULL},
                                        .timeout_ms = 10000,
                                        .max_body_bytes = 100};
     struct oxp_http_response response;
     enum oxp_status status = http->exchange(http, &request, &response, NULL);
     assert_true(status == OXP_OK || (status == OXP_ERR_NOMEM && alloc_fail_hit()));
+    assert_true(status != OXP_OK || (response.body != NULL && response.headers != NULL));
     oxp_http_response_fini(&response);
     http->free(http);
 }
@@ -282,6 +373,9 @@ int main(void) {
         cmocka_unit_test(loaded_on_first_use), /* first: nothing is loaded yet */
         cmocka_unit_test(answers),
         cmocka_unit_test(failures),
+        cmocka_unit_test(headers),
+        cmocka_unit_test(headers_are_sent),
+        cmocka_unit_test(given_up),
         cmocka_unit_test(headers_that_are_refused),
         cmocka_unit_test(connections_are_kept),
         cmocka_unit_test(a_client_for_each_thread),
