@@ -4,7 +4,7 @@ ARG BASE=docker.io/library/debian:12-slim
 FROM ${BASE} AS build
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
         gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libisal-dev \
-        libcurl4-gnutls-dev libhiredis-dev libpcre2-dev
+        libcurl4-gnutls-dev libhiredis-dev libpcre2-dev libsqlite3-dev libgnutls28-dev
 WORKDIR /src
 COPY . .
 ARG REVISION=unknown
@@ -20,7 +20,7 @@ LABEL org.opencontainers.image.title="oxpecker" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-        libmicrohttpd12 libpcre2-8-0 libyaml-0-2 libjansson4 libisal2 libcurl3-gnutls ca-certificates \
+        libmicrohttpd12 libpcre2-8-0 libsqlite3-0 libgnutls30 libyaml-0-2 libjansson4 libisal2 libcurl3-gnutls ca-certificates \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log \
     && install -d -o 65532 -g 65532 -m 0775 /run/oxpecker /var/lib/oxpecker
 COPY --from=build /staging/usr /usr

@@ -6,9 +6,9 @@ set -eu
 packages() {
     case $1 in
     build) echo gcc libc6-dev make cmake ninja-build pkg-config git libmicrohttpd-dev libyaml-dev libjansson-dev \
-        libisal-dev libcurl4-gnutls-dev libhiredis-dev libpcre2-dev ;;
+        libisal-dev libcurl4-gnutls-dev libhiredis-dev libpcre2-dev libsqlite3-dev libgnutls28-dev ;;
     run) echo libcurl3-gnutls curl python3 prometheus ;;
-    test) echo clang-14 clang-format-14 clang-tidy-14 libcmocka-dev prometheus python3 python3-prometheus-client python3-yaml \
+    test) echo clang-14 clang-format-14 clang-tidy-14 libcmocka-dev prometheus prometheus-alertmanager python3 python3-prometheus-client python3-yaml \
         shellcheck mandoc redis-server libhiredis0.14 ;;
     bench) echo prometheus-pushgateway python3 ;;
     fuzz) echo clang-14 libclang-rt-14-dev llvm-14 libcmocka-dev ;;

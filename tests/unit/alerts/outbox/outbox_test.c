@@ -1,0 +1,562 @@
+/* What the outbox does with messages, in memory and in a file alike. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/alerts/outbox/world.h"
+
+static bool in_memory; /* the group that runs */
+
+static int setup(void **state) {
+    struct world *world = malloc(sizeof(struct world));
+    world_make(world, in_memory);
+    world_open(world);
+    *state = world;
+    return 0;
+}
+
+static int teardown(void **state) {
+    world_end(*state);
+    free(*state);
+    return 0;
+}
+
+/* A script of one letter and its argument: + puts ("critical q g a"), ? claims and expects, ! the claimed one is sent,
+ * ~ it is to be sent again at once, x it is set aside, = expects the states. */
+static void run(struct world *world, const char *name, const char *const *script) {
+    for (; *script != NULL; script++) {
+        const char *argument = *script + 1;
+        const char *got = NULL;
+        enum oxp_status status = OXP_OK;
+        switch (**script) {
+        case '+':
+            status = world_put(world, argument, NOW);
+            break;
+        case '?':
+            got = world_claim(world, NOW);
+            break;
+        case '!':
+            status = oxp_outbox_sent(world->outbox, world->claimed_id, OXP_VIEW("200"), NOW);
+            break;
+        case '~':
+            status = oxp_outbox_again(world->outbox, world->claimed_id, NOW, OXP_VIEW("503"), NOW);
+            break;
+        case 'x':
+            status = oxp_outbox_set_aside(world->outbox, world->claimed_id, OXP_VIEW("400 no"), NOW);
+            break;
+        default:
+            got = world_states(world);
+            break;
+        }
+        if (status != OXP_OK || (got != NULL && strcmp(got, argument) != 0)) {
+            fail_msg("%s: %s: got \"%s\", status %s", name, *script, got == NULL ? "" : got, oxp_status_name(status));
+        }
+    }
+}
+
+static void test_scripts(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *script[16];
+    } rows[] = {
+        {"nothing", {"?", "=", NULL}},
+        {"one", {"+info q - a", "?a", "=claimed:a ", "!", "=sent:a ", "?", NULL}},
+        {"critical first, then the oldest",
+         {"+info q - a", "+warning q - b", "+critical q - c", "+critical q - d", "+warning q - e", "?c", "?d", "?b",
+          "?e", "?a", "?", NULL}},
+        {"other queues are left alone", {"+critical r - a", "+info q - b", "?b", "?", NULL}},
+        {"a newer state supersedes what waits", {"+info q g a", "+info q g b", "=superseded:a waiting:b ", "?b", NULL}},
+        {"not that of another group", {"+info q g a", "+info q h b", "?a", "?b", NULL}},
+        {"not that of another receiver", {"+info q g a", "+info r g b", "?a", "=claimed:a waiting:b ", NULL}},
+        {"no group, nothing superseded", {"+info q - a", "+info q - b", "?a", "?b", NULL}},
+        {"what is claimed stays", {"+info q g a", "?a", "+info q g b", "=claimed:a waiting:b ", "!", "?b", NULL}},
+        {"and gives way when it is to be sent again",
+         {"+info q g a", "?a", "+info q g b", "~", "=superseded:a waiting:b ", "?b", NULL}},
+        {"what was refused stays", {"+info q g a", "?a", "x", "+info q g b", "=set_aside:a waiting:b ", "?b", NULL}},
+        {"a newer one takes the place even when it matters less",
+         {"+critical q g a", "+info q g b", "=superseded:a waiting:b ", NULL}},
+        {"again", {"+info q - a", "?a", "~", "=waiting:a ", "?a", "!", NULL}},
+        {"a refused one holds up nobody", {"+critical q - a", "+info q - b", "?a", "x", "?b", NULL}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world world;
+        world_make(&world, in_memory);
+        world_open(&world);
+        run(&world, rows[i].name, rows[i].script);
+        world_end(&world);
+    }
+}
+
+static void test_fields(void **state) {
+    struct world *world = *state;
+    struct oxp_outbox_message in[] = {
+        {.receiver = OXP_VIEW("q"),
+         .integration = OXP_VIEW("alertmanager"),
+         .group = OXP_VIEW("g/\"ü\""),
+         .priority = OXP_OUTBOX_WARNING,
+         .since_ms = NOW - 5000,
+         .made_ms = NOW - 2000,
+         .due_ms = NOW - 1000,
+         .expires_ms = NOW + HOUR,
+         .summary = OXP_VIEW("one line"),
+         .content = {"with\0a NUL", 10}},
+        {.receiver = OXP_VIEW("q"), .integration = OXP_VIEW("webhook"), .priority = OXP_OUTBOX_INFO},
+    };
+    int64_t ids[2] = {0}, next_ms = 0;
+    struct oxp_outbox_write write = {.messages = in, .message_count = 2, .ids_out = ids};
+    assert_int_equal(oxp_outbox_put(world->outbox, &write, NOW, NULL), OXP_OK);
+    assert_true(ids[0] > 0 && ids[1] > ids[0]);
+    struct oxp_outbox_message out[2];
+    for (int i = 0; i < 2; i++) {
+        enum oxp_status status =
+            oxp_outbox_claim(world->outbox, OXP_VIEW("q"), NOW + 7, &world->arena, &out[i], &next_ms);
+        assert_int_equal(status, OXP_OK);
+        assert_int_equal(out[i].id, ids[i]);
+        assert_true(oxp_view_equal(out[i].integration, in[i].integration));
+        assert_true(oxp_view_equal(out[i].group, in[i].group));
+        assert_true(oxp_view_equal(out[i].summary, in[i].summary));
+        assert_true(oxp_view_equal(out[i].content, in[i].content));
+        assert_int_equal(out[i].priority, in[i].priority);
+        assert_int_equal(out[i].state, OXP_OUTBOX_CLAIMED);
+        assert_int_equal(out[i].tries, 1);
+        assert_int_equal(out[i].changed_ms, NOW + 7);
+    }
+    assert_int_equal(out[0].since_ms, NOW - 5000);
+    assert_int_equal(out[0].made_ms, NOW - 2000);
+    assert_int_equal(out[0].expires_ms, NOW + HOUR);
+    assert_int_equal(out[1].since_ms, NOW); /* the defaults */
+    assert_int_equal(out[1].made_ms, NOW);
+    assert_int_equal(out[1].expires_ms, NOW + 14 * DAY);
+    assert_int_equal(oxp_outbox_sent(world->outbox, ids[0], OXP_VIEW("202 thanks"), NOW + 9), OXP_OK);
+    out[0] = world_show(world, ids[0]);
+    assert_string_equal(out[0].answer.ptr, "202 thanks");
+    assert_int_equal(out[0].changed_ms, NOW + 9);
+    assert_int_equal(out[0].content.len, 0); /* nothing is left of what was sent */
+}
+
+static void test_refused_writes(void **state) {
+    struct world *world = *state;
+    char *big = calloc(1, OXP_OUTBOX_CONTENT_MAX + 1);
+    struct oxp_outbox_message messages[] = {
+        {.receiver = OXP_VIEW("q"), .summary = OXP_VIEW("good")},
+        {.receiver = OXP_VIEW("q"), .content = {big, OXP_OUTBOX_CONTENT_MAX + 1}},
+    };
+    struct oxp_outbox_write write = {.messages = messages, .message_count = 2};
+    struct oxp_error error = {0};
+    assert_int_equal(oxp_outbox_put(world->outbox, &write, NOW, &error), OXP_ERR_LIMIT);
+    assert_non_null(strstr(error.text, "too long"));
+    assert_string_equal(world_states(world), ""); /* not the good one alone */
+    messages[1].content.len--;
+    assert_int_equal(oxp_outbox_put(world->outbox, &write, NOW, &error), OXP_OK);
+    messages[1] = (struct oxp_outbox_message){.priority = (enum oxp_outbox_priority)7};
+    assert_int_equal(oxp_outbox_put(world->outbox, &write, NOW, &error), OXP_ERR_INVALID);
+    free(big);
+}
+
+/* ---- Time ---- */
+
+static void test_due(void **state) {
+    struct world *world = *state;
+    struct oxp_outbox_message message;
+    int64_t next_ms = 0;
+    struct oxp_arena *arena = &world->arena;
+    assert_int_equal(oxp_outbox_claim(world->outbox, OXP_VIEW("q"), NOW, arena, &message, &next_ms), OXP_END);
+    assert_true(next_ms == INT64_MAX);
+    world_put(world, "critical q - a", NOW);
+    world_put(world, "info q - b", NOW);
+    assert_string_equal(world_claim(world, NOW), "a");
+    assert_int_equal(oxp_outbox_again(world->outbox, world->claimed_id, NOW + 5000, OXP_VIEW("503"), NOW), OXP_OK);
+    assert_string_equal(world_claim(world, NOW), "b"); /* what is not due holds up nobody */
+    assert_int_equal(oxp_outbox_claim(world->outbox, OXP_VIEW("q"), NOW + 4999, arena, &message, &next_ms), OXP_END);
+    assert_int_equal(next_ms, NOW + 5000);
+    assert_string_equal(world_claim(world, NOW + 5000), "a");
+    assert_int_equal(world_show(world, world->claimed_id).tries, 2);
+    assert_string_equal(world_show(world, world->claimed_id).answer.ptr, "503");
+}
+
+/* The clock was ten years ahead, and is put right: what was put off then is not put off for ten years. */
+static void test_clock_goes_back(void **state) {
+    struct world *world = *state;
+    const int64_t wrong = NOW + 10 * DAY;
+    world_put(world, "info q - a", NOW);
+    world_put(world, "info q - b", NOW);
+    struct oxp_outbox_message later = {
+        .receiver = OXP_VIEW("q"), .summary = OXP_VIEW("c"), .priority = OXP_OUTBOX_INFO, .due_ms = NOW + 5 * DAY};
+    struct oxp_outbox_write write = {.messages = &later, .message_count = 1};
+    assert_int_equal(oxp_outbox_put(world->outbox, &write, NOW, NULL), OXP_OK);
+    oxp_outbox_sweep(world->outbox, wrong);
+    static const char *const names[] = {"a", "b"};
+    int64_t ids[2];
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(world_claim(world, wrong), names[i]);
+        ids[i] = world->claimed_id;
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(oxp_outbox_again(world->outbox, ids[i], wrong + 5000, OXP_VIEW("503"), wrong), OXP_OK);
+    }
+    assert_string_equal(world_claim(world, NOW + MINUTE), "");
+    oxp_outbox_sweep(world->outbox, NOW + MINUTE);
+    assert_string_equal(world_claim(world, NOW + MINUTE), "a");
+    assert_string_equal(world_claim(world, NOW + MINUTE), "b");
+    assert_string_equal(world_claim(world, NOW + MINUTE), ""); /* what is meant for later is left for then */
+    assert_string_equal(world_claim(world, NOW + 5 * DAY), "c");
+}
+
+static void test_expiry(void **state) {
+    struct world *world = *state;
+    struct oxp_outbox_message message = {
+        .receiver = OXP_VIEW("q"), .summary = OXP_VIEW("short"), .expires_ms = NOW + 5};
+    struct oxp_outbox_write write = {.messages = &message, .message_count = 1};
+    assert_int_equal(oxp_outbox_put(world->outbox, &write, NOW, NULL), OXP_OK);
+    world_put(world, "info q - long", NOW);
+    assert_int_equal(oxp_outbox_sweep(world->outbox, NOW + 4), OXP_OK);
+    assert_string_equal(world_states(world), "waiting:short waiting:long ");
+    assert_string_equal(world_claim(world, NOW + 5), "long"); /* nobody is sent what is too old */
+    assert_int_equal(oxp_outbox_sweep(world->outbox, NOW + 5), OXP_OK);
+    assert_string_equal(world_states(world), "dropped:short claimed:long ");
+    assert_int_equal(world->drops[OXP_OUTBOX_EXPIRED], 1);
+    assert_int_equal(world_stats(world).dropped[OXP_OUTBOX_EXPIRED], 1);
+    assert_non_null(strstr(world_show(world, 1).answer.ptr, "expired"));
+    /* what is claimed is not dropped, whatever its age */
+    assert_int_equal(oxp_outbox_sweep(world->outbox, NOW + 20 * DAY), OXP_OK);
+    assert_string_equal(world_states(world), "claimed:long ");
+}
+
+static void test_aside_outlives_a_short_life(void **state) {
+    struct world *world = *state;
+    struct oxp_outbox_message message = {.receiver = OXP_VIEW("q"), .summary = OXP_VIEW("a"), .expires_ms = NOW + 5};
+    struct oxp_outbox_write write = {.messages = &message, .message_count = 1};
+    assert_int_equal(oxp_outbox_put(world->outbox, &write, NOW, NULL), OXP_OK);
+    assert_string_equal(world_claim(world, NOW), "a");
+    assert_int_equal(oxp_outbox_set_aside(world->outbox, world->claimed_id, OXP_VIEW("400"), NOW), OXP_OK);
+    assert_int_equal(oxp_outbox_sweep(world->outbox, NOW + HOUR), OXP_OK);
+    assert_string_equal(world_states(world), "set_aside:a ");
+    assert_int_equal(oxp_outbox_sweep(world->outbox, NOW + 14 * DAY), OXP_OK);
+    assert_string_equal(world_states(world), "dropped:a ");
+}
+
+static void test_history(void **state) {
+    struct world *world = *state;
+    world_put(world, "info q g a", NOW);
+    world_put(world, "info q g b", NOW);
+    world_claim(world, NOW);
+    oxp_outbox_sent(world->outbox, world->claimed_id, OXP_VIEW("200"), NOW + HOUR);
+    world_put(world, "info q - c", NOW);
+    assert_int_equal(oxp_outbox_sweep(world->outbox, NOW + DAY), OXP_OK);
+    assert_string_equal(world_states(world), "superseded:a sent:b waiting:c ");
+    assert_int_equal(oxp_outbox_sweep(world->outbox, NOW + DAY + 1), OXP_OK);
+    assert_string_equal(world_states(world), "sent:b waiting:c ");
+    assert_int_equal(oxp_outbox_sweep(world->outbox, NOW + 25 * HOUR + 1), OXP_OK);
+    assert_string_equal(world_states(world), "waiting:c ");
+    int64_t id = 3; /* ids are never used twice */
+    oxp_outbox_sweep(world->outbox, NOW + 14 * DAY);
+    oxp_outbox_sweep(world->outbox, NOW + 16 * DAY);
+    assert_string_equal(world_states(world), "");
+    world_put(world, "info q - d", NOW);
+    assert_int_equal(world->last_id, id + 1);
+}
+
+/* ---- What was not claimed cannot be told of ---- */
+
+static void test_wrong_ids(void **state) {
+    struct world *world = *state;
+    world_put(world, "info q - a", NOW);
+    static const int64_t ids[] = {0, 1, 2, -1, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        assert_int_equal(oxp_outbox_sent(world->outbox, ids[i], OXP_VIEW(""), NOW), OXP_ERR_NOT_FOUND);
+        assert_int_equal(oxp_outbox_again(world->outbox, ids[i], NOW, OXP_VIEW(""), NOW), OXP_ERR_NOT_FOUND);
+        assert_int_equal(oxp_outbox_set_aside(world->outbox, ids[i], OXP_VIEW(""), NOW), OXP_ERR_NOT_FOUND);
+    }
+    assert_string_equal(world_states(world), "waiting:a ");
+    assert_int_equal(world_stats(world).failures, 0); /* of the disk */
+    world_claim(world, NOW);
+    assert_int_equal(oxp_outbox_sent(world->outbox, 1, OXP_VIEW(""), NOW), OXP_OK);
+    assert_int_equal(oxp_outbox_sent(world->outbox, 1, OXP_VIEW(""), NOW), OXP_ERR_NOT_FOUND);
+}
+
+static void test_long_answer(void **state) {
+    struct world *world = *state;
+    char answer[OXP_OUTBOX_ANSWER_MAX + 10];
+    memset(answer, 'a', sizeof answer);
+    answer[OXP_OUTBOX_ANSWER_MAX - 1] = (char)0xc3; /* an ü that would be cut in two */
+    answer[OXP_OUTBOX_ANSWER_MAX] = (char)0xbc;
+    world_put(world, "info q - a", NOW);
+    world_claim(world, NOW);
+    oxp_outbox_set_aside(world->outbox, 1, oxp_view_of(answer, sizeof answer), NOW);
+    assert_int_equal(world_show(world, 1).answer.len, OXP_OUTBOX_ANSWER_MAX - 1);
+}
+
+/* ---- The ledger ---- */
+
+static const char *values(struct world *world, const char *prefix) {
+    struct oxp_outbox_value *found = NULL;
+    size_t count = 0, len = 0;
+    assert_int_equal(oxp_outbox_values(world->outbox, oxp_view_from(prefix), &world->arena, &found, &count), OXP_OK);
+    char *text = oxp_arena_zero(&world->arena, 1024, 1);
+    for (size_t i = 0; i < count; i++) {
+        len += (size_t)snprintf(text + len, 1024 - len, "%s=%s ", found[i].key.ptr, found[i].value.ptr);
+    }
+    return text;
+}
+
+static void test_ledger(void **state) {
+    struct world *world = *state;
+    struct oxp_outbox_value first[] = {{OXP_VIEW("b/2"), OXP_VIEW("two")}, {OXP_VIEW("b/1"), OXP_VIEW("one")},
+                                       {OXP_VIEW("a"), OXP_VIEW("")},      {OXP_VIEW("b0"), OXP_VIEW("x")},
+                                       {OXP_VIEW("b\xff"), OXP_VIEW("y")}, {OXP_VIEW("c"), OXP_VIEW("z")}};
+    struct oxp_outbox_write write = {.values = first, .value_count = sizeof first / sizeof first[0]};
+    assert_int_equal(oxp_outbox_put(world->outbox, &write, NOW, NULL), OXP_OK);
+    assert_string_equal(values(world, "b/"), "b/1=one b/2=two ");
+    assert_string_equal(values(world, "b"), "b/1=one b/2=two b0=x b\xff=y ");
+    assert_string_equal(values(world, "d"), "");
+    assert_string_equal(values(world, ""), "a= b/1=one b/2=two b0=x b\xff=y c=z ");
+    struct oxp_outbox_value second[] = {
+        {OXP_VIEW("b/1"), {NULL, 0}}, {OXP_VIEW("none"), {NULL, 0}}, {OXP_VIEW("b/2"), OXP_VIEW("2")}};
+    write = (struct oxp_outbox_write){.values = second, .value_count = 3};
+    assert_int_equal(oxp_outbox_put(world->outbox, &write, NOW, NULL), OXP_OK);
+    assert_string_equal(values(world, "b/"), "b/2=2 ");
+    struct oxp_view value;
+    assert_int_equal(oxp_outbox_value(world->outbox, OXP_VIEW("b/1"), &world->arena, &value), OXP_ERR_NOT_FOUND);
+    assert_int_equal(oxp_outbox_value(world->outbox, OXP_VIEW("b/2"), &world->arena, &value), OXP_OK);
+    assert_string_equal(value.ptr, "2");
+    assert_int_equal(oxp_outbox_value(world->outbox, OXP_VIEW("a"), &world->arena, &value), OXP_OK);
+    assert_int_equal(value.len, 0); /* empty is not gone */
+}
+
+/* ---- By hand ---- */
+
+static void test_retry(void **state) {
+    struct world *world = *state;
+    static const struct {
+        const char *name;
+        const char *script[12];
+        int64_t id; /* 0 = all that was set aside for q */
+        enum oxp_status status;
+        size_t count;
+        const char *after;
+    } rows[] = {
+        {"set aside", {"+info q - a", "?a", "x", NULL}, 1, OXP_OK, 1, "waiting:a "},
+        {"waiting", {"+info q - a", "?a", "~", NULL}, 1, OXP_OK, 1, "waiting:a "},
+        {"claimed", {"+info q - a", "?a", NULL}, 1, OXP_ERR_IN_USE, 0, "claimed:a "},
+        {"sent", {"+info q - a", "?a", "!", NULL}, 1, OXP_ERR_INVALID, 0, "sent:a "},
+        {"superseded", {"+info q g a", "+info q g b", NULL}, 1, OXP_ERR_INVALID, 0, "superseded:a waiting:b "},
+        {"none such", {"+info q - a", NULL}, 2, OXP_ERR_NOT_FOUND, 0, "waiting:a "},
+        {"a newer state waits",
+         {"+info q g a", "?a", "x", "+info q g b", NULL},
+         1,
+         OXP_ERR_EXISTS,
+         0,
+         "set_aside:a waiting:b "},
+        {"a newer state is being sent",
+         {"+info q g a", "?a", "x", "+info q g b", "?b", NULL},
+         1,
+         OXP_ERR_EXISTS,
+         0,
+         "set_aside:a claimed:b "},
+        {"a newer state was sent: by name it goes out",
+         {"+info q g a", "?a", "x", "+info q g b", "?b", "!", NULL},
+         1,
+         OXP_OK,
+         1,
+         "waiting:a sent:b "},
+        {"all", {"+info q - a", "?a", "x", "+info q - b", "?b", "x", NULL}, 0, OXP_OK, 2, "waiting:a waiting:b "},
+        {"all, of a group the newest",
+         {"+info q g a", "?a", "x", "+info q g b", "?b", "x", NULL},
+         0,
+         OXP_OK,
+         1,
+         "superseded:a waiting:b "},
+        {"all, but what is past",
+         {"+info q g a", "?a", "x", "+info q g b", "?b", "!", NULL},
+         0,
+         OXP_OK,
+         0,
+         "superseded:a sent:b "},
+        {"all of another receiver",
+         {"+info r - a", "+info q - b", "?b", "x", NULL},
+         0,
+         OXP_OK,
+         1,
+         "waiting:a waiting:b "},
+        {"nothing", {NULL}, 0, OXP_OK, 0, ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world own;
+        world_make(&own, in_memory);
+        world_open(&own);
+        run(&own, rows[i].name, rows[i].script);
+        size_t count = 9;
+        enum oxp_status status = oxp_outbox_retry(own.outbox, rows[i].id, OXP_VIEW("q"), NOW, &count);
+        const char *after = world_states(&own);
+        if (status != rows[i].status || count != rows[i].count || strcmp(after, rows[i].after) != 0) {
+            fail_msg("%s: %s, %zu, %s", rows[i].name, oxp_status_name(status), count, after);
+        }
+        struct oxp_outbox_noted *notes = NULL;
+        assert_int_equal(oxp_outbox_notes(own.outbox, 10, &own.arena, &notes, &count), OXP_OK);
+        assert_int_equal(count, status == OXP_OK ? 1 : 0); /* a manual act leaves a note */
+        assert_true(count == 0 || strcmp(notes[0].kind.ptr, "outbox.retry") == 0);
+        world_end(&own);
+    }
+    (void)world;
+}
+
+static void test_retry_of_expired(void **state) {
+    struct world *world = *state;
+    size_t count = 0;
+    world_put(world, "info q - a", NOW);
+    int64_t later = NOW + 14 * DAY;
+    oxp_outbox_sweep(world->outbox, later);
+    assert_string_equal(world_states(world), "dropped:a ");
+    assert_int_equal(oxp_outbox_retry(world->outbox, 1, OXP_VIEW(""), later, &count), OXP_OK);
+    oxp_outbox_sweep(world->outbox, later); /* not at once dropped again */
+    assert_string_equal(world_claim(world, later), "a");
+}
+
+static void test_notes(void **state) {
+    struct world *world = *state;
+    struct oxp_outbox_note in[] = {{OXP_VIEW("reload"), OXP_VIEW("a.yml")}, {OXP_VIEW("breaker.reset"), OXP_VIEW("")}};
+    struct oxp_outbox_write write = {.notes = in, .note_count = 2};
+    assert_int_equal(oxp_outbox_put(world->outbox, &write, NOW, NULL), OXP_OK);
+    struct oxp_outbox_noted *notes = NULL;
+    size_t count = 0;
+    assert_int_equal(oxp_outbox_notes(world->outbox, 10, &world->arena, &notes, &count), OXP_OK);
+    assert_int_equal(count, 2);
+    assert_string_equal(notes[0].kind.ptr, "breaker.reset"); /* newest first */
+    assert_string_equal(notes[1].text.ptr, "a.yml");
+    assert_int_equal(notes[1].at_ms, NOW);
+    assert_true(notes[0].id > notes[1].id);
+    assert_int_equal(oxp_outbox_notes(world->outbox, 1, &world->arena, &notes, &count), OXP_OK);
+    assert_int_equal(count, 1);
+    oxp_outbox_sweep(world->outbox, NOW + 14 * DAY + 1); /* no older than the rest */
+    assert_int_equal(oxp_outbox_notes(world->outbox, 10, &world->arena, &notes, &count), OXP_OK);
+    assert_int_equal(count, 0);
+}
+
+/* ---- Looking ---- */
+
+static void test_list(void **state) {
+    struct world *world = *state;
+    static const char *const lines[] = {"info q - a", "info r - b", "info q - c", "info r - d", "info q - e"};
+    for (size_t i = 0; i < 5; i++) {
+        world_put(world, lines[i], NOW);
+    }
+    world_claim(world, NOW);
+    static const struct {
+        struct oxp_outbox_filter filter;
+        const char *want;
+    } rows[] = {
+        {{.limit = 0}, "edcba"},
+        {{.limit = 2}, "ed"},
+        {{.below_id = 4}, "cba"},
+        {{.receiver = OXP_VIEW("q")}, "eca"},
+        {{.receiver = OXP_VIEW("none")}, ""},
+        {{.states = 1u << OXP_OUTBOX_CLAIMED}, "a"},
+        {{.states = 1u << OXP_OUTBOX_CLAIMED | 1u << OXP_OUTBOX_WAITING, .limit = 10}, "edcba"},
+        {{.states = 1u << OXP_OUTBOX_WAITING, .receiver = OXP_VIEW("q"), .below_id = 5, .limit = 1}, "c"},
+        {{.states = 1u << OXP_OUTBOX_SENT}, ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct oxp_outbox_message *messages = NULL;
+        size_t count = 0;
+        char got[16] = "";
+        assert_int_equal(oxp_outbox_list(world->outbox, &rows[i].filter, &world->arena, &messages, &count), OXP_OK);
+        for (size_t at = 0; at < count && at < 15; at++) {
+            got[at] = messages[at].summary.ptr[0];
+            assert_int_equal(messages[at].content.len, 0);
+        }
+        if (strcmp(got, rows[i].want) != 0) {
+            fail_msg("row %zu: %s, not %s", i, got, rows[i].want);
+        }
+    }
+    struct oxp_outbox_message message;
+    assert_int_equal(oxp_outbox_show(world->outbox, 99, &world->arena, &message), OXP_ERR_NOT_FOUND);
+    assert_string_equal(world_show(world, 4).content.ptr, "d");
+}
+
+static void test_stats(void **state) {
+    struct world *world = *state;
+    assert_int_equal(world_stats(world).oldest_ms, 0);
+    world_put(world, "info q g a", NOW - 5);
+    world_put(world, "info q - b", NOW);
+    struct oxp_outbox_message other = {.receiver = OXP_VIEW("r"), .integration = OXP_VIEW("cloudwatch")};
+    struct oxp_outbox_write write = {.messages = &other, .message_count = 1};
+    oxp_outbox_put(world->outbox, &write, NOW, NULL);
+    for (int i = 0; i < 2; i++) { /* as counted along, and as counted at an opening */
+        struct oxp_outbox_stats stats = world_stats(world);
+        assert_int_equal(stats.waiting, 3);
+        assert_int_equal(stats.claimed + stats.aside + stats.failures, 0);
+        assert_int_equal(stats.oldest_ms, NOW - 5);
+        assert_true(stats.bytes >= 4096 && stats.bytes < 200000);
+        assert_int_equal(stats.count, 2);
+        size_t webhook = stats.counts[0].integration.len == 7 ? 0 : 1;
+        assert_string_equal(stats.counts[webhook].integration.ptr, "webhook");
+        assert_int_equal(stats.counts[webhook].waiting, 2);
+        assert_int_equal(stats.counts[1 - webhook].waiting, 1);
+        if (!in_memory) {
+            world_again(world);
+        }
+    }
+    world_claim(world, NOW);
+    assert_int_equal(world_stats(world).claimed, 1);
+    assert_int_equal(world_stats(world).oldest_ms, NOW);
+    oxp_outbox_set_aside(world->outbox, 1, OXP_VIEW("400"), NOW);
+    world_put(world, "info q h c", NOW);
+    world_put(world, "info q h d", NOW);
+    struct oxp_outbox_stats stats = world_stats(world);
+    assert_int_equal(stats.waiting, 3);
+    assert_int_equal(stats.claimed, 0);
+    assert_int_equal(stats.aside, 1);
+    assert_int_equal(stats.dropped[OXP_OUTBOX_SUPERSEDING], 1);
+    assert_int_equal(world->drops[OXP_OUTBOX_SUPERSEDING], 1);
+    assert_string_equal(world->dropped, "c ");
+}
+
+static void test_names(void **state) {
+    (void)state;
+    assert_string_equal(oxp_outbox_state_name(OXP_OUTBOX_ASIDE), "set_aside");
+    assert_string_equal(oxp_outbox_state_name(OXP_OUTBOX_STATES), "unknown");
+    assert_string_equal(oxp_outbox_drop_name(OXP_OUTBOX_SUPERSEDING), "superseded");
+    assert_string_equal(oxp_outbox_drop_name(OXP_OUTBOX_DROPS), "unknown");
+    assert_string_equal(oxp_outbox_priority_name(OXP_OUTBOX_CRITICAL), "critical");
+    assert_string_equal(oxp_outbox_priority_name(OXP_OUTBOX_PRIORITIES), "unknown");
+}
+
+static void test_kept(void **state) {
+    struct world *world = *state;
+    assert_int_equal(oxp_outbox_is_kept(world->outbox), !in_memory);
+    assert_int_equal(world->opened, OXP_OUTBOX_NEW);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scripts),
+        TEST(test_fields),
+        TEST(test_refused_writes),
+        TEST(test_due),
+        TEST(test_clock_goes_back),
+        TEST(test_expiry),
+        TEST(test_aside_outlives_a_short_life),
+        TEST(test_history),
+        TEST(test_wrong_ids),
+        TEST(test_long_answer),
+        TEST(test_ledger),
+        TEST(test_retry),
+        TEST(test_retry_of_expired),
+        TEST(test_notes),
+        TEST(test_list),
+        TEST(test_stats),
+        cmocka_unit_test(test_names),
+        TEST(test_kept),
+    };
+    in_memory = true;
+    int failed = cmocka_run_group_tests_name("in memory", tests, NULL, NULL);
+    in_memory = false;
+    return failed + cmocka_run_group_tests_name("in a file", tests, NULL, NULL);
+}
