@@ -1,0 +1,38 @@
+/* The counters' ledger: the last value of every series that was published as a difference, kept in the outbox
+ * ("cw/METRIC/CRC/LABELS", the CRC of expression and dimensions, so that another expression begins anew), and a mark
+ * for every metric that was published before ("cw/METRIC/CRC").
+ *
+ * A round: values are set aside while the period is gathered; what changed goes into the same commit as the messages;
+ * then the round is kept, or undone when the commit failed. Owned by the publisher. */
+#ifndef OXP_CLOUDWATCH_COUNTERS_H
+#define OXP_CLOUDWATCH_COUNTERS_H
+
+#include "alerts/cloudwatch/config.h"
+#include "alerts/outbox/outbox.h"
+#include "lib/base/map.h"
+
+#define OXP_CW_LEDGER "cw/"
+
+struct oxp_cw_counters {
+    struct oxp_map map; /* of struct oxp_cw_counter, which it owns */
+};
+/* Reads the ledger. `outbox` may be NULL: then there is none. OXP_ERR_IO, OXP_ERR_NOMEM. */
+enum oxp_status oxp_cw_counters_open(struct oxp_cw_counters *counters, struct oxp_outbox *outbox);
+void oxp_cw_counters_close(struct oxp_cw_counters *counters);
+
+/* "cw/METRIC/CRC"; cleared first. */
+void oxp_cw_counter_prefix(const struct oxp_cw_metric *metric, struct oxp_buf *out);
+
+/* The value kept under the key; false = there is none. */
+bool oxp_cw_counter_last(const struct oxp_cw_counters *counters, struct oxp_view key, double *value_out);
+/* Sets a value aside. OXP_ERR_NOMEM. */
+enum oxp_status oxp_cw_counter_set(struct oxp_cw_counters *counters, struct oxp_view key, double value);
+/* What changed in this round, for the commit; removes keys of metrics that are no longer configured, and of series that
+ * were not seen for as long as messages are kept. Texts in the arena. */
+enum oxp_status oxp_cw_counters_changes(struct oxp_cw_counters *counters, const struct oxp_cw_config *config,
+                                        int64_t now_ms, struct oxp_arena *arena, struct oxp_outbox_value **values_out,
+                                        size_t *count_out);
+void oxp_cw_counters_keep(struct oxp_cw_counters *counters);
+void oxp_cw_counters_undo(struct oxp_cw_counters *counters);
+
+#endif

@@ -1,0 +1,140 @@
+/* How counters rose since they were published last. Rules:
+ *
+ *  1. A series that the ledger knows: now less then; when it is smaller now it began anew at 0 and is worth its value.
+ *     So an outage of the sidecar or of the outbox's disk is covered by the next period.
+ *  2. One that it does not know, of a metric that was published before while the short memory was alive: it did not
+ *     exist then, so it began at 0 since.
+ *  3. One of a metric that was never published: it began with the first value that the short memory has of it in the
+ *     period, which is 0 when it was made in it (sampler.h); so what happened before the first period is not told.
+ *
+ * A value that is not a number is left out, and the ledger keeps what it had. */
+#include "alerts/cloudwatch/gather.h"
+
+#include <math.h>
+
+/* The first values of all series in the period; of an expression that is no plain selector at steps of a second. */
+static enum oxp_status ask_first(struct oxp_cw_gather *gather, const struct oxp_cw_metric *metric,
+                                 const struct oxp_promql_expr *expr, const struct oxp_promql_expr *first,
+                                 struct oxp_promql_answer **answer_out) {
+    enum { STEP_MS = 1000 };
+    if (first != NULL) {
+        return oxp_cw_ask(gather, metric, first, gather->now_ms, 0, answer_out);
+    }
+    int64_t start_ms = gather->now_ms - (gather->config->interval_ms - STEP_MS);
+    return oxp_cw_ask(gather, metric, expr, start_ms, STEP_MS, answer_out);
+}
+
+static double first_value(const struct oxp_promql_answer *answer, const struct oxp_labels *labels, double otherwise) {
+    for (size_t i = 0; answer != NULL && i < answer->count; i++) {
+        const struct oxp_promql_series *series = &answer->series[i];
+        if (series->count > 0 && oxp_labels_equal(series->labels, labels)) {
+            return isfinite(series->value[0]) ? series->value[0] : otherwise;
+        }
+    }
+    return otherwise;
+}
+
+struct asker {
+    struct oxp_cw_gather *gather;
+    const struct oxp_cw_metric *metric;
+    const struct oxp_promql_expr *expr, *first;
+    struct oxp_promql_answer *firsts; /* asked when the first series needs it */
+    bool asked, published;            /* published: rule 2 */
+    size_t prefix;                    /* bytes of the key before the labels */
+};
+
+static enum oxp_status begin_value(struct asker *asker, const struct oxp_labels *labels, double now, double *last_out) {
+    *last_out = 0;
+    if (asker->published) {
+        return OXP_OK;
+    }
+    if (!asker->asked) {
+        asker->asked = true;
+        enum oxp_status status = ask_first(asker->gather, asker->metric, asker->expr, asker->first, &asker->firsts);
+        if (status != OXP_OK) {
+            return status;
+        }
+    }
+    *last_out = first_value(asker->firsts, labels, now);
+    return OXP_OK;
+}
+
+/* The key of a series behind the metric's prefix, which the buffer holds. */
+static enum oxp_status series_key(struct oxp_cw_gather *gather, size_t prefix, const struct oxp_labels *labels) {
+    gather->key.len = prefix;
+    oxp_buf_append_char(&gather->key, '/');
+    oxp_labels_format(&gather->key, labels, true);
+    return oxp_buf_status(&gather->key) == OXP_OK ? OXP_OK : OXP_ERR_NOMEM;
+}
+
+static enum oxp_status take_series(struct asker *asker, const struct oxp_promql_series *series,
+                                   struct oxp_cw_rises *rises) {
+    struct oxp_cw_gather *gather = asker->gather;
+    struct oxp_cw_rise rise = {series->labels, series->value[0], 0};
+    enum oxp_status status = OXP_OK;
+    if (!isfinite(rise.now)) {
+        oxp_cw_leave_out(gather->data, asker->metric->name, "a counter's value is not a number");
+        return OXP_OK;
+    }
+    if (series_key(gather, asker->prefix, series->labels) != OXP_OK) {
+        return OXP_ERR_NOMEM;
+    }
+    if (!oxp_cw_counter_last(gather->counters, oxp_buf_view(&gather->key), &rise.last)) {
+        status = begin_value(asker, series->labels, rise.now, &rise.last);
+    }
+    rises->list[rises->count++] = rise;
+    return status;
+}
+
+static enum oxp_status look_back(struct asker *asker) {
+    struct oxp_cw_gather *gather = asker->gather;
+    double ignored;
+    oxp_cw_counter_prefix(asker->metric, &gather->key);
+    asker->prefix = gather->key.len;
+    asker->published = oxp_cw_counter_last(gather->counters, oxp_buf_view(&gather->key), &ignored);
+    return oxp_buf_status(&gather->key) == OXP_OK ? OXP_OK : OXP_ERR_NOMEM;
+}
+
+enum oxp_status oxp_cw_rises_keep(struct oxp_cw_gather *gather, const struct oxp_cw_metric *metric,
+                                  const struct oxp_cw_rises *rises) {
+    enum oxp_status status = OXP_OK;
+    oxp_cw_counter_prefix(metric, &gather->key);
+    size_t prefix = gather->key.len;
+    /* Only what was looked for in a living memory may be said not to have been there. The mark is set again where it
+     * is, so that it is not forgotten. */
+    double ignored;
+    if (gather->alive || oxp_cw_counter_last(gather->counters, oxp_buf_view(&gather->key), &ignored)) {
+        status = oxp_cw_counter_set(gather->counters, oxp_buf_view(&gather->key), 1);
+    }
+    for (size_t i = 0; i < rises->count && status == OXP_OK; i++) {
+        status = series_key(gather, prefix, rises->list[i].labels);
+        if (status == OXP_OK) {
+            status = oxp_cw_counter_set(gather->counters, oxp_buf_view(&gather->key), rises->list[i].now);
+        }
+    }
+    return status;
+}
+
+enum oxp_status oxp_cw_rises_ask(struct oxp_cw_gather *gather, const struct oxp_cw_metric *metric,
+                                 const struct oxp_promql_expr *expr, const struct oxp_promql_expr *first,
+                                 struct oxp_cw_rises *rises_out) {
+    struct asker asker = {.gather = gather, .metric = metric, .expr = expr, .first = first};
+    struct oxp_promql_answer *answer = NULL;
+    *rises_out = (struct oxp_cw_rises){0};
+    enum oxp_status status = oxp_cw_ask(gather, metric, expr, gather->now_ms, 0, &answer);
+    if (status != OXP_OK) {
+        return status;
+    }
+    rises_out->answer = answer;
+    rises_out->list = oxp_arena_zero(gather->arena, answer->count + 1, sizeof *rises_out->list);
+    status = rises_out->list == NULL ? OXP_ERR_NOMEM : look_back(&asker);
+    for (size_t i = 0; i < answer->count && status == OXP_OK; i++) {
+        status = take_series(&asker, &answer->series[i], rises_out);
+    }
+    oxp_promql_answer_free(asker.firsts);
+    if (status != OXP_OK) {
+        oxp_promql_answer_free(answer);
+        *rises_out = (struct oxp_cw_rises){0};
+    }
+    return status;
+}

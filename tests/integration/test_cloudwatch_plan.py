@@ -1,0 +1,228 @@
+"""The plan of CloudWatch alarms against moto on loopback, read back by boto3: what is made, that a second apply changes nothing, what is
+changed, removed, left alone and refused."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+import urllib.request
+
+try:
+    import boto3
+except ImportError:
+    boto3 = None
+
+from harness import OXPECKER, ROOT, free_port, no_proxy_environment, run, wait_for
+
+DRIVER = OXPECKER.parent / "tests/unit/alerts/cloudwatch/cloudwatch_driver"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:pages"
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true"}
+PREFIX = "Orchestrator/collector/"
+CONFIG = """
+region: us-east-1
+metrics:
+  - {expr: orchestrator_sessions_orphaned, name: SessionsOrphaned, kind: gauge, unit: Count}
+  - {expr: orchestrator_task_duration_seconds_bucket, name: TaskDuration, kind: distribution, unit: Seconds}
+thresholds:
+  - {metric: SessionsOrphaned, above: 5, for: 3m, of: 5, missing: notBreaching, actions: ["TOPIC"], ok_actions: ["TOPIC"]}
+  - {metric: TaskDuration, at_least: 2.5, statistic: p99, name: slow, description: "too slow: 99 % of tasks"}
+heartbeat: {expected_replicas: 2, actions: ["TOPIC"]}
+rule_alarms: {severity: [critical], alertname: [OrchestratorDown]}
+tags: {team: web}
+""".replace("TOPIC", TOPIC)
+FULL = {PREFIX + name for name in ("SessionsOrphaned", "slow", "heartbeat", "rule/OrchestratorDown")}
+
+
+class Moto:
+    """moto's server; each test begins with nothing in it."""
+
+    def __enter__(self):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process = subprocess.Popen(["moto_server", "-H", "127.0.0.1", "-p", str(self.port)], stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL, env=no_proxy_environment())
+        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        wait_for(self.reset, 20, "start of moto_server")
+        return self
+
+    def reset(self):
+        try:
+            return self.opener.open(urllib.request.Request(self.url + "/moto-api/reset", method="POST"), timeout=5).read()
+        except OSError:
+            return None
+
+    def __exit__(self, *exc):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+@unittest.skipUnless(boto3 and shutil.which("moto_server") and DRIVER.is_file(), "needs boto3, moto_server and cloudwatch_driver")
+class Plan(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.moto = cls.enterClassContext(Moto())
+        os.environ.setdefault("NO_PROXY", "127.0.0.1")
+        cls.client = boto3.client("cloudwatch", region_name="us-east-1", endpoint_url=cls.moto.url, aws_access_key_id="AKIAEXAMPLE",
+                                  aws_secret_access_key="secret")
+
+    def setUp(self):
+        self.assertTrue(self.moto.reset())
+        directory = tempfile.TemporaryDirectory(prefix="oxpecker-cloudwatch-")
+        self.addCleanup(directory.cleanup)
+        self.config = pathlib.Path(directory.name) / "cloudwatch.yml"
+        self.write(CONFIG)
+
+    def write(self, text):
+        self.config.write_text(text)
+
+    def drive(self, command, *flags, status=0):
+        """What the driver printed; for a failure what it said on standard error."""
+        got, out, err = run(DRIVER, command, self.config, f"--rules={ROOT / 'alerts/rulefiles/orchestrator.yml'}", *flags,
+                            AWS_ENDPOINT_URL=self.moto.url, **KEYS)
+        self.assertEqual(got, status, out + err)
+        return out if status == 0 else err
+
+    def alarms(self):
+        return {a["AlarmName"]: a for a in self.client.describe_alarms()["MetricAlarms"]}
+
+    def tags(self, name):
+        found = self.client.list_tags_for_resource(ResourceARN=self.alarms()[name]["AlarmArn"])["Tags"]
+        return {t["Key"]: t["Value"] for t in found}
+
+    def changed(self, out):
+        return [line for line in out.splitlines() if not line.startswith("paused")]
+
+    def test_made_as_planned_and_once(self):
+        plan = self.drive("plan")
+        for name in FULL:
+            self.assertRegex(plan, rf"\+ create +\w+ +{name}\n")
+        self.assertIn("  4 to create\n", plan)
+        self.assertEqual(self.alarms(), {})
+        self.assertEqual(set(self.changed(self.drive("apply"))), {f"created {name}" for name in FULL})
+
+        alarms = self.alarms()
+        self.assertEqual(set(alarms), FULL)
+        own = [{"Name": "Service", "Value": "collector"}, {"Name": "Environment", "Value": "test"}]
+        wanted = {
+            "SessionsOrphaned": {"MetricName": "SessionsOrphaned", "Dimensions": own, "Statistic": "Maximum", "Threshold": 5.0,
+                                 "ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 5, "DatapointsToAlarm": 3,
+                                 "TreatMissingData": "notBreaching", "AlarmActions": [TOPIC], "OKActions": [TOPIC]},
+            "slow": {"MetricName": "TaskDuration", "Dimensions": own, "ExtendedStatistic": "p99", "Threshold": 2.5,
+                     "ComparisonOperator": "GreaterThanOrEqualToThreshold", "EvaluationPeriods": 1, "DatapointsToAlarm": 1,
+                     "TreatMissingData": "missing", "AlarmActions": [], "AlarmDescription": "too slow: 99 % of tasks"},
+            "heartbeat": {"MetricName": "Heartbeat", "Dimensions": own, "Statistic": "Sum", "Threshold": 2.0,
+                          "ComparisonOperator": "LessThanThreshold", "EvaluationPeriods": 3, "DatapointsToAlarm": 3,
+                          "TreatMissingData": "breaching", "AlarmActions": [TOPIC]},
+            "rule/OrchestratorDown": {"MetricName": "RuleState", "Dimensions": own + [{"Name": "Rule", "Value": "OrchestratorDown"}],
+                                      "Statistic": "Maximum", "Threshold": 1.0, "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+                                      "EvaluationPeriods": 1, "DatapointsToAlarm": 1, "TreatMissingData": "ignore"},
+        }
+        for what, fields in wanted.items():
+            alarm = alarms[PREFIX + what]
+            fields.update({"Namespace": "Orchestrator", "Period": 60, "ActionsEnabled": True})
+            self.assertEqual({k: alarm.get(k) for k in fields}, fields, what)
+            self.assertEqual(self.tags(PREFIX + what), {"oxpecker:service": "collector", "team": "web"})
+        self.assertIn("orchestrator_up == 0", alarms[PREFIX + "rule/OrchestratorDown"]["AlarmDescription"])
+
+        self.assertEqual(self.changed(self.drive("apply", "--prune")), [])
+        self.assertEqual(self.alarms(), alarms)  # the times of change, too
+        self.assertIn("  4 as they should be\n", self.drive("plan"))
+
+    def test_changes(self):
+        self.drive("apply")
+        self.write(CONFIG.replace("above: 5", "above: 3").replace("team: web", "team: ops"))
+        plan = self.drive("plan")
+        self.assertIn("Threshold 5 -> 3, tag team web -> ops\n", plan)
+        self.assertIn("  4 to change\n", plan)
+        self.assertIn(f"changed {PREFIX}SessionsOrphaned", self.drive("apply"))
+        self.assertEqual(self.alarms()[PREFIX + "SessionsOrphaned"]["Threshold"], 3.0)
+        self.assertEqual(self.tags(PREFIX + "slow"), {"oxpecker:service": "collector", "team": "ops"})
+        self.assertEqual(self.changed(self.drive("apply")), [])
+
+    def test_what_a_person_changed(self):
+        self.drive("apply")
+        self.client.put_metric_alarm(AlarmName=PREFIX + "slow", Namespace="Orchestrator", MetricName="TaskDuration", Statistic="Average",
+                                     Unit="Seconds", Period=300, EvaluationPeriods=1, Threshold=2.5, ActionsEnabled=False,
+                                     ComparisonOperator="GreaterThanOrEqualToThreshold")
+        plan = self.drive("plan")
+        self.assertIn("Dimensions {} -> {Service=collector, Environment=test}, Statistic Average -> none, ExtendedStatistic none -> p99, "
+                      "Unit Seconds -> none, Period 300 -> 60, ActionsEnabled false -> true, "
+                      'AlarmDescription none -> "too slow: 99 % of tasks"\n', plan)
+        self.drive("apply")
+        self.assertIn("  4 as they should be\n", self.drive("plan"))
+
+    def test_prune_removes_only_ours(self):
+        self.drive("apply")
+        for name in (PREFIX + "by-hand", "Orchestrator/other/mine"):
+            self.client.put_metric_alarm(AlarmName=name, Namespace="N", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1,
+                                         Threshold=1, ComparisonOperator="LessThanThreshold",
+                                         Tags=[{"Key": "oxpecker:service", "Value": "other"}])
+        self.write(CONFIG.replace("heartbeat:", "#heartbeat:"))
+        self.assertRegex(self.drive("plan"), rf"- remove +unknown +{PREFIX}heartbeat\n(.|\n)*1 no longer wanted")
+        self.assertEqual(self.changed(self.drive("apply")), [])
+        self.assertIn(PREFIX + "heartbeat", self.alarms())
+        self.assertEqual(self.changed(self.drive("apply", "--prune")), [f"removed {PREFIX}heartbeat"])
+        self.assertEqual(set(self.alarms()), FULL - {PREFIX + "heartbeat"} | {PREFIX + "by-hand", "Orchestrator/other/mine"})
+
+    def test_somebody_elses_alarm_is_a_conflict(self):
+        self.client.put_metric_alarm(AlarmName=PREFIX + "slow", Namespace="N", MetricName="m", Statistic="Sum", Period=60,
+                                     EvaluationPeriods=1, Threshold=1, ComparisonOperator="LessThanThreshold")
+        self.assertRegex(self.drive("plan"), rf"! conflict +threshold +{PREFIX}slow\n +it does not carry the tag oxpecker:service\n")
+        self.assertIn("error ERR_EXISTS", self.drive("apply", "--prune", status=1))
+        self.assertEqual(set(self.alarms()), {PREFIX + "slow"})
+        self.assertEqual(self.alarms()[PREFIX + "slow"]["Namespace"], "N")
+
+    def test_budget(self):
+        prices = "prices: {metric: 1, alarm: 1, free_metrics: 0, free_alarms: 0}\nbudget: 7.5\n"
+        self.write(CONFIG + prices)  # 2 metrics, the rule's and the heartbeat; 4 alarms
+        self.assertIn("8.00 USD; as it is 4.00\n  budget                 7.50 USD: exceeded by 0.50", self.drive("plan"))
+        self.assertIn("4 alarms were not created or changed: 8.00 a month would exceed the budget of 7.50 by 0.50 USD",
+                      self.drive("apply", status=1))
+        self.assertEqual(self.alarms(), {})
+        self.write(CONFIG + prices.replace("7.5", "8"))
+        self.drive("apply")
+        self.assertEqual(set(self.alarms()), FULL)
+
+    def test_the_test(self):
+        self.assertIn("error ERR_NOT_FOUND", self.drive("test", status=1))
+        self.drive("apply")
+        told = self.drive("test")
+        self.assertRegex(told, r"metric OxpeckerTest in namespace Orchestrator, with the dimension Oxpecker=test; request \w{8}")
+        self.assertIn(TOPIC, told)
+        alarm = self.alarms()[PREFIX + "SessionsOrphaned"]
+        self.assertEqual(alarm["StateValue"], "ALARM")
+        self.assertIn("Test by `oxpecker cloudwatch test`", alarm["StateReason"])
+        metrics = self.client.list_metrics(Namespace="Orchestrator", MetricName="OxpeckerTest")["Metrics"]
+        self.assertEqual([d for d in metrics[0]["Dimensions"] if d["Name"] == "Oxpecker"], [{"Name": "Oxpecker", "Value": "test"}])
+        self.assertIn("The alarm " + PREFIX + "heartbeat was set", self.drive("test"))  # the first one rings already
+
+    def test_replicas_of_their_own(self):
+        self.write(CONFIG + "replicas: split\n")
+        self.drive("apply", "--label=replica=a")
+        first = set(self.alarms())
+        self.assertIn(PREFIX + "SessionsOrphaned/replica=a", first)
+        self.drive("apply", "--prune", "--label=replica=b")
+        self.assertTrue(first < set(self.alarms()))
+        self.assertEqual(len(self.alarms()), 7)  # three of each and one heartbeat
+        self.assertEqual(self.changed(self.drive("apply", "--prune", "--label=replica=a")), [])
+
+    def test_policy_and_dashboard_are_json(self):
+        policy = json.loads(self.drive("policy"))
+        self.assertEqual(policy["Statement"][2]["Resource"], "arn:aws:cloudwatch:us-east-1:*:alarm:Orchestrator/collector/*")
+        self.client.put_dashboard(DashboardName="d", DashboardBody=self.drive("dashboard"))
+        widgets = json.loads(self.client.get_dashboard(DashboardName="d")["DashboardBody"])["widgets"]
+        self.assertEqual(widgets[0]["properties"]["alarms"][0],
+                         "arn:aws:cloudwatch:us-east-1:123456789012:alarm:" + PREFIX + "SessionsOrphaned")
+        taken = set()
+        for widget in widgets:  # none covers another
+            cells = {(x, y) for x in range(widget["x"], widget["x"] + widget["width"])
+                     for y in range(widget["y"], widget["y"] + widget["height"])}
+            self.assertFalse(taken & cells)
+            taken |= cells
+            self.assertLessEqual(widget["x"] + widget["width"], 24)
+
+
+if __name__ == "__main__":
+    unittest.main()

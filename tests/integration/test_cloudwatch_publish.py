@@ -1,0 +1,228 @@
+"""Metrics from the short memory through the outbox and the courier to CloudWatch: to our strict stub (limits, signatures, gzip, faults) and
+to moto, read back by boto3."""
+import datetime
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+import aws_stub
+import harness
+
+try:
+    import boto3
+except ImportError:
+    if os.environ.get("CI"):
+        raise
+    boto3 = None
+
+DRIVER = harness.OXPECKER.parent / "tests/unit/alerts/cloudwatch/cloudwatch_publisher"
+CONFIG = """
+region: eu-west-1
+namespace: Test
+metrics:
+  - {expr: errors_total, name: Errors, kind: delta, unit: Count}
+  - {expr: sessions, name: Sessions, kind: gauge, unit: Count, by: [region]}
+  - {expr: h_bucket, name: Duration, kind: distribution, unit: Seconds}
+heartbeat: {}
+"""
+
+
+class Publisher:
+    def __init__(self, case, url, keys, config=CONFIG, directory=None):
+        self.home = tempfile.TemporaryDirectory(prefix="oxpecker-cw-")
+        case.addCleanup(self.home.cleanup)
+        path = pathlib.Path(self.home.name) / "cloudwatch.yml"
+        path.write_text(config)
+        clean = {k: v for k, v in harness.no_proxy_environment().items() if not k.startswith("AWS_")}
+        clean.update({"HOME": self.home.name, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": url, **keys})
+        self.process = subprocess.Popen([str(DRIVER), str(path), directory or "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=clean,
+                                        text=True, bufsize=1)
+        case.addCleanup(self.end)
+
+    def end(self, kill=False):
+        if kill:
+            self.process.send_signal(signal.SIGKILL)
+        if not self.process.stdin.closed:
+            try:
+                self.process.stdin.close()
+            except BrokenPipeError:
+                pass
+        self.process.wait(20)
+        self.process.stdout.close()
+
+    def tell(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def ask(self, line):
+        self.tell(line)
+        answer = self.process.stdout.readline()
+        assert answer, "the publisher is gone"
+        return answer.strip()
+
+    def set(self, at, **values):
+        for name, value in values.items():
+            self.tell(f"set {at} {name.replace('__', ',').replace('_is_', '=')} {value}")
+
+    def histogram(self, at, one, five, every, total):
+        for le, value in (("1", one), ("5", five), ("+Inf", every)):
+            self.tell(f"set {at} h_bucket,le={le} {value}")
+        self.tell(f"set {at} h_sum {total}")
+
+    def answers(self):
+        self.tell("answers")
+        return list(iter(lambda: self.process.stdout.readline().strip(), "end"))
+
+
+def minute():
+    return int(time.time()) // 60 * 60 - 600
+
+
+@unittest.skipUnless(DRIVER.is_file(), f"there is no {DRIVER}")
+class StrictStub(unittest.TestCase):
+    def setUp(self):
+        self.aws = aws_stub.AwsStub().__enter__()
+        self.addCleanup(self.aws.__exit__)
+        keys = self.aws.grant("AKIDSTUB", "stub/secret+1")
+        self.keys = {"AWS_ACCESS_KEY_ID": keys["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"]}
+
+    def publisher(self, **more):
+        return Publisher(self, self.aws.url, more.pop("keys", self.keys), **more)
+
+    def values(self, name):
+        return [d.get("Value") for d in self.aws.data if d["MetricName"] == name]
+
+    def test_a_period(self):
+        at = minute()
+        publisher = self.publisher()
+        publisher.set(at - 50, errors_total=0, sessions__region_is_eu=2)
+        publisher.histogram(at - 50, 0, 0, 0, 0)
+        publisher.set(at - 5, errors_total=3, sessions__region_is_eu=4)
+        publisher.histogram(at - 5, 2, 3, 3, 4)
+        self.assertEqual(publisher.ask(f"publish {at}"), "published 4 1 0 0")
+        self.assertEqual(publisher.ask("send 5000"), "left 0 0")
+        data = {d["MetricName"]: d for d in self.aws.data}
+        self.assertEqual({d["Namespace"] for d in self.aws.data}, {"Test"})
+        self.assertEqual(data["Errors"]["Value"], 3)
+        self.assertEqual(data["Sessions"]["StatisticValues"], {"SampleCount": 4, "Sum": 10, "Minimum": 2, "Maximum": 4})
+        self.assertEqual(data["Sessions"]["Dimensions"], [{"Name": "Service", "Value": "collector"}, {"Name": "Environment", "Value": "test"},
+                                                          {"Name": "region", "Value": "eu"}])
+        self.assertEqual((data["Duration"]["Values"], data["Duration"]["Counts"]), ([0.5, 3], [2, 1]))
+        self.assertEqual(data["Heartbeat"]["Value"], 1)
+        self.assertEqual(data["Errors"]["Timestamp"], at)
+
+    def test_a_backlog_keeps_its_times(self):
+        at = minute()
+        publisher = self.publisher()
+        publisher.set(at - 50, errors_total=0)
+        for i in range(5):
+            publisher.set(at + 60 * i - 1, errors_total=10 * (i + 1))
+            self.assertEqual(publisher.ask(f"publish {at + 60 * i}"), "published 2 1 0 0")
+        self.assertEqual(publisher.ask("send 5000"), "left 0 0")
+        self.assertEqual([(d["Timestamp"], d["Value"]) for d in self.aws.data if d["MetricName"] == "Errors"],
+                         [(at + 60 * i, 10) for i in range(5)])
+
+    def test_throttling_and_failures_lose_nothing(self):
+        at = minute()
+        publisher = self.publisher()
+        self.aws.fault(400, "ThrottlingException")
+        self.aws.fault(500, "InternalServiceError")
+        publisher.set(at - 5, errors_total=0)
+        publisher.ask(f"publish {at}")
+        self.assertEqual(publisher.ask("send 15000"), "left 0 0")
+        self.assertEqual(self.values("Errors"), [0])
+        self.assertTrue(publisher.answers()[0].startswith("sent 3 "))
+
+    def test_what_is_refused_is_set_aside_and_the_next_goes_on(self):
+        at = minute()
+        publisher = self.publisher()
+        self.aws.fault(400, "InvalidParameterValue", "made up")
+        publisher.set(at - 5, errors_total=0)
+        publisher.ask(f"publish {at}")
+        publisher.ask(f"publish {at + 60}")
+        self.assertEqual(publisher.ask("send 5000"), "left 0 1")
+        self.assertEqual(publisher.answers()[1], "set_aside 1 HTTP 400 InvalidParameterValue: made up" + self.request_id(publisher.answers()[1]))
+        self.assertEqual(self.values("Errors"), [0])
+
+    @staticmethod
+    def request_id(answer):
+        return answer[answer.index(" (request"):] if " (request" in answer else ""
+
+    def test_a_large_one_is_packed(self):
+        at = minute()
+        publisher = self.publisher()
+        for i in range(1200):
+            publisher.tell(f"set {at - 5} sessions,region=r{i} {i}")
+        publisher.tell(f"set {at - 5} sessions,region=bad NaN")
+        publisher.tell(f"set {at - 5} sessions,region=worse Inf")
+        self.assertEqual(publisher.ask(f"publish {at}"), "published 1202 2 2 0")
+        self.assertEqual(publisher.ask("send 10000"), "left 0 0")
+        self.assertEqual(len(self.aws.data), 1202)
+        self.assertEqual([c.headers.get("content-encoding") for c in self.aws.calls], ["gzip", "gzip"])
+
+    def test_killed_and_restarted(self):
+        at = minute()
+        with tempfile.TemporaryDirectory() as directory:
+            publisher = self.publisher(directory=directory)
+            publisher.set(at - 50, errors_total=0)
+            publisher.set(at - 5, errors_total=7)
+            self.assertEqual(publisher.ask(f"publish {at}"), "published 2 1 0 0")
+            publisher.end(kill=True)
+            publisher = self.publisher(directory=directory)
+            publisher.set(at + 55, errors_total=9)
+            self.assertEqual(publisher.ask(f"publish {at + 60}"), "published 2 1 0 0")
+            self.assertEqual(publisher.ask("send 5000"), "left 0 0")
+            publisher.end()
+        self.assertEqual(self.values("Errors"), [7, 2])
+
+
+@unittest.skipIf(boto3 is None, "no boto3 and moto")
+@unittest.skipUnless(DRIVER.is_file(), f"there is no {DRIVER}")
+class Moto(unittest.TestCase):
+    def test_read_back(self):
+        url = f"http://127.0.0.1:{(port := harness.free_port())}"
+        log = tempfile.TemporaryFile()
+        self.addCleanup(log.close)
+        process = subprocess.Popen(["moto_server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log,
+                                   env=harness.no_proxy_environment(), start_new_session=True)
+        self.addCleanup(process.wait, 20)
+        self.addCleanup(os.killpg, process.pid, signal.SIGTERM)
+
+        def up():
+            try:
+                return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url + "/moto-api/", timeout=2).status
+            except (urllib.error.URLError, ConnectionError):
+                return process.poll() is not None
+        harness.wait_for(up, 30, "moto_server")
+        at = minute()
+        publisher = Publisher(self, url, {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, CONFIG + "compress: never\n")
+        publisher.set(at - 50, errors_total=0, sessions__region_is_eu=2)
+        publisher.histogram(at - 50, 0, 0, 0, 0)
+        publisher.set(at - 5, errors_total=3, sessions__region_is_eu=4)
+        publisher.histogram(at - 5, 2, 3, 3, 4)
+        publisher.ask(f"publish {at}")
+        self.assertEqual(publisher.ask("send 10000"), "left 0 0")
+        client = boto3.client("cloudwatch", endpoint_url=url, region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+        own = [{"Name": "Service", "Value": "collector"}, {"Name": "Environment", "Value": "test"}]
+
+        def statistics(name, dimensions=()):
+            when = datetime.datetime.fromtimestamp(at, datetime.timezone.utc)
+            points = client.get_metric_statistics(Namespace="Test", MetricName=name, Dimensions=own + list(dimensions), Period=60,
+                                                  StartTime=when - datetime.timedelta(minutes=2), EndTime=when + datetime.timedelta(minutes=2),
+                                                  Statistics=["SampleCount", "Sum", "Minimum", "Maximum"])["Datapoints"]
+            self.assertEqual(len(points), 1, name)
+            return [points[0][key] for key in ("SampleCount", "Sum", "Minimum", "Maximum")]
+        self.assertEqual(statistics("Errors"), [1, 3, 3, 3])
+        self.assertEqual(statistics("Sessions", [{"Name": "region", "Value": "eu"}]), [4, 10, 2, 4])
+        self.assertEqual(statistics("Duration"), [3, 4, 0.5, 3])
+        self.assertEqual(statistics("Heartbeat"), [1, 1, 1, 1])
+
+
+if __name__ == "__main__":
+    unittest.main()

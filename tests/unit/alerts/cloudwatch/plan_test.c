@@ -1,0 +1,618 @@
+/* The plan and its execution against a CloudWatch that is a table: pages, tags, conflicts, other replicas, the order
+ * and pace of calls, a hundred names at once, the budget, failures of each call, the test. The client's functions are
+ * this program's own; what they are in truth has its tests in alerts/aws. */
+#include "tests/unit/alerts/cloudwatch/plan_world.h"
+
+#include "tests/support/alloc_fail.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
+#define SECTION                                                                                                        \
+    "metrics: [{expr: a, name: A, kind: gauge}]\n"                                                                     \
+    "thresholds: [{metric: A, above: 3, actions: [\"arn:aws:sns:r:1:t\"]}, {metric: A, above: 9, name: high}]\n"       \
+    "heartbeat: {}\ntags: {team: web}\n"
+
+/* ---- CloudWatch ---- */
+
+struct fake {
+    const char *const *pages; /* DescribeAlarms' answers, one after the other; the last again and again */
+    size_t page;
+    struct oxp_buf log; /* of calls: "Operation" and what tells them apart */
+    const char *fail;   /* the operation that is refused */
+    size_t fail_after;  /* that many of it are not */
+    int64_t slept_ms;
+};
+static struct fake fake;
+
+/* The tags of an ARN are told by the ARN. */
+static const char *tags_of(const char *body) {
+    static const struct {
+        const char *arn, *tags;
+    } known[] = {
+        {"arn:ours", "{\"Tags\":[{\"Key\":\"team\",\"Value\":\"web\"},{\"Key\":\"oxpecker:service\",\"Value\":"
+                     "\"collector\"}]}"},
+        {"arn:old",
+         "{\"Tags\":[{\"Key\":\"oxpecker:service\",\"Value\":\"collector\"},{\"Key\":\"team\",\"Value\":\"x\"}]}"},
+        {"arn:other", "{\"Tags\":[{\"Key\":\"oxpecker:service\",\"Value\":\"another\"}]}"},
+    };
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        if (strstr(body, known[i].arn) != NULL) {
+            return known[i].tags;
+        }
+    }
+    return "{\"Tags\":[]}";
+}
+
+static void log_call(const char *operation, const char *body) {
+    struct oxp_json *json = NULL;
+    static const char *const told[] = {"AlarmName", "ResourceARN", "NextToken", "AlarmNamePrefix", "MetricData"};
+    oxp_buf_append_text(&fake.log, operation);
+    assert_int_equal(oxp_json_read(oxp_view_from(body), &json, NULL), OXP_OK);
+    for (size_t i = 0; i < COUNT_OF(told); i++) {
+        if (oxp_json_kind_of(oxp_json_get(json, told[i])) == OXP_JSON_TEXT) {
+            oxp_buf_append_char(&fake.log, ' ');
+            oxp_buf_append_view(&fake.log, oxp_json_text_of(oxp_json_get(json, told[i])));
+        }
+    }
+    if (oxp_json_get(json, "AlarmNames") != NULL) {
+        oxp_buf_append_format(&fake.log, " %zu names", oxp_json_size(oxp_json_get(json, "AlarmNames")));
+    }
+    oxp_buf_append_text(&fake.log, oxp_json_get(json, "Tags") == NULL ? "\n" : " tags\n");
+    oxp_json_free(json);
+}
+
+enum oxp_status oxp_aws_call(struct oxp_aws_client *client, struct oxp_http *http,
+                             const struct oxp_aws_operation *operation, struct oxp_arena *arena,
+                             struct oxp_http_response *response_out, struct oxp_aws_outcome *outcome_out,
+                             struct oxp_error *error) {
+    const char *name = strchr(operation->target, '.') + 1, *answer = "{}";
+    char body[8192];
+    (void)client;
+    (void)http;
+    (void)arena;
+    assert_true(strncmp(operation->target, "GraniteServiceVersion20100801.", 30) == 0);
+    assert_true(operation->body.len < sizeof body);
+    memcpy(body, operation->body.ptr, operation->body.len);
+    body[operation->body.len] = '\0';
+    log_call(name, body);
+    if (fake.fail != NULL && strcmp(fake.fail, name) == 0 && fake.fail_after-- == 0) {
+        return oxp_error_set(error, OXP_ERR_DENIED, 0, 0, "AccessDenied: no");
+    }
+    if (strcmp(name, "DescribeAlarms") == 0) {
+        answer = fake.pages[fake.page];
+        fake.page += fake.pages[fake.page + 1] != NULL;
+    } else if (strcmp(name, "ListTagsForResource") == 0) {
+        answer = tags_of(body);
+    }
+    response_out->status = 200;
+    response_out->body_len = strlen(answer);
+    response_out->body = malloc(response_out->body_len + 1);
+    if (response_out->body == NULL) {
+        return OXP_ERR_NOMEM;
+    }
+    memcpy(response_out->body, answer, response_out->body_len + 1);
+    *outcome_out = (struct oxp_aws_outcome){.answer = OXP_AWS_OK, .request_id = OXP_VIEW("id-1")};
+    return OXP_OK;
+}
+
+struct oxp_view oxp_aws_client_region(const struct oxp_aws_client *client) {
+    (void)client;
+    return OXP_VIEW("us-east-1");
+}
+
+static void fake_sleep(void *ctx, int64_t ms) {
+    (void)ctx;
+    fake.slept_ms += ms;
+}
+
+static void fake_done(void *ctx, const struct oxp_cw_planned *alarm) {
+    (void)ctx;
+    oxp_buf_append_format(&fake.log, "done %s\n", alarm->name);
+}
+
+static void fake_start(const char *const *pages) {
+    oxp_buf_fini(&fake.log);
+    fake = (struct fake){.pages = pages};
+    oxp_buf_init(&fake.log, 0);
+}
+
+/* ---- What is there ---- */
+
+/* an alarm a line */
+/* clang-format off */
+#define NO_ALARMS "{\"MetricAlarms\":[],\"CompositeAlarms\":[]}"
+#define N "Orchestrator/collector/"
+#define DIMENSIONS                                                                                                     \
+    "\"Dimensions\":[{\"Name\":\"Service\",\"Value\":\"collector\"},{\"Name\":\"Environment\",\"Value\":\"test\"}]"
+#define COMMON(name, arn)                                                                                              \
+    "\"AlarmName\":\"" N name "\",\"AlarmArn\":\"" arn "\",\"Namespace\":\"Orchestrator\"," DIMENSIONS ","             \
+    "\"ActionsEnabled\":true,\"OKActions\":[],\"InsufficientDataActions\":[]"
+/* The threshold A as it is wanted, but for its threshold and period. */
+#define ALARM_A(arn, threshold, period)                                                                                \
+    "{" COMMON("A", arn) ",\"MetricName\":\"A\",\"Statistic\":\"Maximum\",\"Period\":" period                          \
+                         ",\"EvaluationPeriods\":1,"                                                                   \
+                         "\"DatapointsToAlarm\":1,\"Threshold\":" threshold                                            \
+                         ",\"ComparisonOperator\":\"GreaterThanThreshold\","                                           \
+                         "\"TreatMissingData\":\"missing\",\"AlarmActions\":[\"arn:aws:sns:r:1:t\"],"                  \
+                         "\"AlarmDescription\":\"Maximum of A is above the threshold\"}"
+#define ALARM_HIGH(arn)                                                                                                \
+    "{" COMMON("high", arn) ",\"MetricName\":\"A\",\"Statistic\":\"Maximum\",\"Period\":60,\"EvaluationPeriods\":1,"   \
+                            "\"DatapointsToAlarm\":1,\"Threshold\":9,\"ComparisonOperator\":\"GreaterThanThreshold\"," \
+                            "\"TreatMissingData\":\"missing\",\"AlarmActions\":[],"                                    \
+                            "\"AlarmDescription\":\"Maximum of A is above the threshold\"}"
+#define ALARM_OLD(name, arn) "{" COMMON(name, arn) ",\"MetricName\":\"Old\",\"Period\":10}"
+#define PAGE(alarms) "{\"MetricAlarms\":[" alarms "],\"CompositeAlarms\":[]}"
+#define PAGE_TOKEN(alarms, token) "{\"MetricAlarms\":[" alarms "],\"NextToken\":\"" token "\"}"
+
+static const struct {
+    const char *name, *pages[4], *replica;
+    const char *plan;                  /* sign and name of each, and differences */
+    size_t now[2], then[2], pruned[2]; /* alarms, and those of high resolution */
+} plans[] = {
+    {"nothing is there", {NO_ALARMS}, NULL, "+A +high +heartbeat ", {0, 0}, {3, 0}, {3, 0}},
+    {"as it should be, on two pages; somebody else's",
+     {PAGE_TOKEN(ALARM_A("arn:ours", "3", "60"), "t1"),
+      PAGE(ALARM_HIGH("arn:ours") "," ALARM_OLD("x", "arn:none") "," ALARM_OLD("y", "arn:other"))},
+     NULL,
+     "=A =high +heartbeat ",
+     {2, 0},
+     {3, 0},
+     {3, 0}},
+    {"another threshold, a shorter period",
+     {PAGE(ALARM_A("arn:ours", "5", "30"))},
+     NULL,
+     "~A(Period 30 -> 60, Threshold 5 -> 3) +high +heartbeat ",
+     {0, 1},
+     {3, 0},
+     {3, 0}},
+    {"another tag",
+     {PAGE(ALARM_A("arn:old", "3", "60"))},
+     NULL,
+     "~A(tag team x -> web) +high +heartbeat ",
+     {1, 0},
+     {3, 0},
+     {3, 0}},
+    {"no longer wanted",
+     {PAGE(ALARM_OLD("x", "arn:ours") "," ALARM_OLD("y", "arn:old"))},
+     NULL,
+     "+A +high +heartbeat -x -y ",
+     {0, 2},
+     {3, 2},
+     {3, 0}},
+    {"conflicts",
+     {PAGE(ALARM_A("arn:none", "3", "60") "," ALARM_HIGH("arn:other"))},
+     NULL,
+     "!A(it does not carry the tag oxpecker:service) !high(it does not carry the tag oxpecker:service) +heartbeat ",
+     {0, 0},
+     {1, 0},
+     {1, 0}},
+    {"composite alarms",
+     {"{\"MetricAlarms\":[],\"CompositeAlarms\":[" ALARM_A("arn:ours", "3", "60") "," ALARM_OLD("x", "arn:ours") "]}"},
+     NULL,
+     "!A(a composite alarm has this name) +high +heartbeat ",
+     {0, 0},
+     {2, 0},
+     {2, 0}},
+    {"another prefix than was asked for",
+     {PAGE("{\"AlarmName\":\"Orchestrator/other/A\",\"AlarmArn\":\"arn:ours\"}")},
+     NULL,
+     "+A +high +heartbeat ",
+     {0, 0},
+     {3, 0},
+     {3, 0}},
+    {"another replica's",
+     {PAGE("{\"AlarmName\":\"" N
+           "A/replica=b\",\"AlarmArn\":\"arn:ours\",\"Dimensions\":[{\"Name\":\"replica\",\"Value\":\"b\"}]},"
+           "{\"AlarmName\":\"" N "Z/"
+           "replica=a\",\"AlarmArn\":\"arn:ours\",\"Dimensions\":[{\"Name\":\"replica\","
+           "\"Value\":\"a\"}],\"Period\":60}")},
+     "a",
+     "+A/replica=a +high/replica=a +heartbeat -Z/replica=a ",
+     {1, 0},
+     {4, 0},
+     {3, 0}},
+};
+/* clang-format on */
+
+static void describe(const struct oxp_cw_plan *plan, struct oxp_buf *out) {
+    for (size_t i = 0; i < plan->count; i++) {
+        assert_true(strncmp(plan->alarms[i].name, N, strlen(N)) == 0);
+        oxp_buf_append_format(out, "%c%s", "=+~-!"[plan->alarms[i].change], plan -> alarms[i].name + strlen(N));
+        if (plan->alarms[i].differences[0] != '\0') {
+            oxp_buf_append_format(out, "(%s)", plan->alarms[i].differences);
+        }
+        oxp_buf_append_char(out, ' ');
+    }
+}
+
+static void assert_counts(const struct oxp_cw_cost *cost, const size_t *counts) {
+    assert_int_equal(cost->alarms, counts[0]);
+    assert_int_equal(cost->high_resolution_alarms, counts[1]);
+}
+
+static void test_plans(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(plans); i++) {
+        struct plan_world world;
+        struct oxp_cw_plan plan;
+        struct oxp_error error = {0};
+        struct oxp_buf text;
+        char section[512];
+        oxp_buf_init(&text, 0);
+        print_message("%s\n", plans[i].name);
+        snprintf(section, sizeof section, "%s%s", SECTION, plans[i].replica == NULL ? "" : "replicas: split\n");
+        plan_world_open(&world, section, NULL, plans[i].replica);
+        fake_start(plans[i].pages);
+        assert_int_equal(oxp_cw_plan(&world.input, NULL, NULL, &world.arena, &plan, &error), OXP_OK);
+        describe(&plan, &text);
+        assert_string_equal(oxp_buf_text(&text), plans[i].plan);
+        assert_counts(&plan.now, plans[i].now);
+        assert_counts(&plan.then, plans[i].then);
+        assert_counts(&plan.pruned, plans[i].pruned);
+        assert_true(oxp_view_is(plan.region, "us-east-1"));
+        oxp_buf_fini(&text);
+        plan_world_close(&world);
+    }
+}
+
+static void test_pages(void **state) {
+    struct plan_world world;
+    struct oxp_cw_plan plan;
+    struct oxp_error error = {0};
+    static const char *const endless[] = {PAGE_TOKEN("", "again"), NULL};
+    (void)state;
+    plan_world_open(&world, SECTION, NULL, NULL);
+    fake_start(plans[1].pages);
+    assert_int_equal(oxp_cw_plan(&world.input, NULL, NULL, &world.arena, &plan, &error), OXP_OK);
+    assert_string_equal(oxp_buf_text(&fake.log), "DescribeAlarms " N "\n"
+                                                 "ListTagsForResource arn:ours\n"
+                                                 "DescribeAlarms t1 " N "\n"
+                                                 "ListTagsForResource arn:ours\n"
+                                                 "ListTagsForResource arn:none\n"
+                                                 "ListTagsForResource arn:other\n");
+    fake_start(endless);
+    assert_int_equal(oxp_cw_plan(&world.input, NULL, NULL, &world.arena, &plan, &error), OXP_ERR_LIMIT);
+    plan_world_close(&world);
+}
+
+/* ---- Apply ---- */
+
+struct run {
+    enum oxp_status status;
+    struct oxp_error error;
+};
+
+static struct run run_apply(struct plan_world *world, const char *const *pages, bool prune) {
+    struct oxp_cw_plan plan;
+    struct run run = {0};
+    const struct oxp_cw_apply_options options = {.prune = prune, .done = fake_done, .sleep = fake_sleep};
+    fake_start(pages);
+    assert_int_equal(oxp_cw_plan(&world->input, NULL, NULL, &world->arena, &plan, &run.error), OXP_OK);
+    oxp_buf_clear(&fake.log);
+    run.status = oxp_cw_apply(&plan, &world->input, NULL, NULL, &options, &run.error);
+    return run;
+}
+
+static void test_apply(void **state) {
+    static const char *const mixed[] = {
+        PAGE(ALARM_A("arn:old", "5", "60") "," ALARM_OLD("x", "arn:ours") "," ALARM_HIGH("arn:ours")), NULL};
+    struct plan_world world;
+    (void)state;
+    plan_world_open(&world, SECTION, NULL, NULL);
+    assert_int_equal(run_apply(&world, mixed, false).status, OXP_OK);
+    assert_string_equal(oxp_buf_text(&fake.log), "PutMetricAlarm " N "A\n"
+                                                 "TagResource arn:old tags\n"
+                                                 "done " N "A\n"
+                                                 "PutMetricAlarm " N "heartbeat tags\n"
+                                                 "done " N "heartbeat\n");
+    assert_int_equal(fake.slept_ms, 2 * 334);
+    assert_int_equal(run_apply(&world, mixed, true).status, OXP_OK);
+    assert_string_equal(oxp_buf_text(&fake.log), "DeleteAlarms 1 names\n"
+                                                 "done " N "x\n"
+                                                 "PutMetricAlarm " N "A\n"
+                                                 "TagResource arn:old tags\n"
+                                                 "done " N "A\n"
+                                                 "PutMetricAlarm " N "heartbeat tags\n"
+                                                 "done " N "heartbeat\n");
+    assert_int_equal(fake.slept_ms, 3 * 334);
+    plan_world_close(&world);
+}
+
+static void test_conflict(void **state) {
+    struct plan_world world;
+    (void)state;
+    plan_world_open(&world, SECTION, NULL, NULL);
+    struct run run = run_apply(&world, plans[5].pages, true);
+    assert_int_equal(run.status, OXP_ERR_EXISTS);
+    assert_non_null(strstr(run.error.text, N "A\" is not ours"));
+    assert_int_equal(fake.log.len, 0);
+    plan_world_close(&world);
+}
+
+/* 205 alarms are deleted in three calls, and only those. */
+static void test_many_removed(void **state) {
+    struct plan_world world;
+    struct oxp_buf page;
+    (void)state;
+    oxp_buf_init(&page, 0);
+    oxp_buf_append_text(&page, "{\"MetricAlarms\":[");
+    for (unsigned i = 0; i < 205; i++) {
+        oxp_buf_append_format(&page, "%s{\"AlarmName\":\"" N "old%u\",\"AlarmArn\":\"arn:ours:%u\"}", i == 0 ? "" : ",",
+                              i, i);
+    }
+    oxp_buf_append_text(&page, "," ALARM_OLD("z", "arn:none") "]}");
+    const char *const pages[] = {oxp_buf_text(&page), NULL};
+    plan_world_open(&world, "metrics: [{expr: a, name: A, kind: gauge}]\n", NULL, NULL);
+    assert_int_equal(run_apply(&world, pages, true).status, OXP_OK);
+    const char *log = oxp_buf_text(&fake.log);
+    assert_true(strncmp(log, "DeleteAlarms 100 names\ndone " N "old0\n",
+                        strlen("DeleteAlarms 100 names\ndone " N "old0\n")) == 0);
+    assert_non_null(strstr(log, "done " N "old99\nDeleteAlarms 100 names\ndone " N "old100\n"));
+    assert_non_null(strstr(log, "done " N "old199\nDeleteAlarms 5 names\ndone " N "old200\n"));
+    assert_null(strstr(log, N "z"));
+    oxp_buf_fini(&page);
+    plan_world_close(&world);
+}
+
+/* one row a line */
+/* clang-format off */
+#define DEAR "prices: {free_metrics: 0, free_alarms: 0, metric: 1, alarm: 1, high_resolution_alarm: 3}\n"
+static const struct {
+    const char *name, *budget, *pages[2];
+    bool prune;
+    enum oxp_status status;
+    const char *calls, *words;
+} budgets[] = {
+    /* two metrics and three alarms cost 5 */
+    {"none", "", {NO_ALARMS}, false, OXP_OK, "PutMetricAlarm A PutMetricAlarm high PutMetricAlarm heartbeat ", ""},
+    {"just enough",
+     "budget: 5\n",
+     {NO_ALARMS},
+     false,
+     OXP_OK,
+     "PutMetricAlarm A PutMetricAlarm high PutMetricAlarm heartbeat ",
+     ""},
+    {"too little",
+     "budget: 4.5\n",
+     {NO_ALARMS},
+     false,
+     OXP_ERR_LIMIT,
+     "",
+     "3 alarms were not created or changed: 5.00 a month would exceed the budget of 4.50 by 0.50 USD"},
+    {"what does not grow is done",
+     "budget: 4.5\n",
+     {PAGE(ALARM_A("arn:ours", "5", "60"))},
+     false,
+     OXP_ERR_LIMIT,
+     "PutMetricAlarm A ",
+     "2 alarms were not created"},
+    {"no growth above the budget",
+     "budget: 1\n",
+     {PAGE(ALARM_A("arn:ours", "5", "60") "," ALARM_HIGH("arn:ours") ",{" COMMON("heartbeat",
+                                                                                 "arn:ours") ",\"Period\":60}")},
+     false,
+     OXP_OK,
+     "PutMetricAlarm A PutMetricAlarm heartbeat ",
+     ""},
+    /* without prune 8, with it 5, as it is 5 */
+    {"something must go first",
+     "budget: 4.5\n",
+     {PAGE(ALARM_OLD("x", "arn:ours"))},
+     false,
+     OXP_ERR_LIMIT,
+     "",
+     "exceed the budget of 4.50 by 3.50"},
+    {"with prune it shrinks",
+     "budget: 4.5\n",
+     {PAGE(ALARM_OLD("x", "arn:ours"))},
+     true,
+     OXP_OK,
+     "DeleteAlarms 1 names PutMetricAlarm A PutMetricAlarm high PutMetricAlarm heartbeat ",
+     ""},
+};
+/* clang-format on */
+
+static void test_budget(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(budgets); i++) {
+        struct plan_world world;
+        struct oxp_buf calls;
+        char section[1024];
+        oxp_buf_init(&calls, 0);
+        print_message("%s\n", budgets[i].name);
+        snprintf(section, sizeof section, "%s%s%s", SECTION, DEAR, budgets[i].budget);
+        plan_world_open(&world, section, NULL, NULL);
+        struct run run = run_apply(&world, budgets[i].pages, budgets[i].prune);
+        assert_int_equal(run.status, budgets[i].status);
+        assert_non_null(strstr(run.error.text, budgets[i].words));
+        char *rest = NULL, *log = oxp_buf_take(&fake.log, NULL);
+        for (char *line = log == NULL ? NULL : strtok_r(log, "\n", &rest); line != NULL;
+             line = strtok_r(NULL, "\n", &rest)) {
+            char *tags = strstr(line, " tags"), *name = strstr(line, N);
+            if (tags != NULL) {
+                *tags = '\0';
+            }
+            if (strncmp(line, "done", 4) != 0) {
+                size_t len = name == NULL ? strlen(line) : (size_t)(name - line);
+                oxp_buf_append_format(&calls, "%.*s%s ", (int)len, line, name == NULL ? "" : name + strlen(N));
+            }
+        }
+        free(log);
+        assert_string_equal(oxp_buf_text(&calls), budgets[i].calls);
+        oxp_buf_fini(&calls);
+        plan_world_close(&world);
+    }
+}
+
+/* ---- Failures ---- */
+
+static void test_failures(void **state) {
+    static const char *const mixed[] = {PAGE(ALARM_A("arn:old", "5", "60") "," ALARM_OLD("x", "arn:ours")), NULL};
+    static const struct {
+        const char *operation;
+        size_t after;
+        const char *log; /* the last call */
+    } rows[] = {
+        {"DeleteAlarms", 0, "DeleteAlarms 1 names\n"},
+        {"PutMetricAlarm", 0, "PutMetricAlarm " N "A\n"},
+        {"TagResource", 0, "TagResource arn:old tags\n"},
+        {"PutMetricAlarm", 2, "PutMetricAlarm " N "heartbeat tags\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct plan_world world;
+        struct oxp_cw_plan plan;
+        struct oxp_error error = {0};
+        const struct oxp_cw_apply_options options = {.prune = true, .sleep = fake_sleep};
+        plan_world_open(&world, SECTION, NULL, NULL);
+        fake_start(mixed);
+        assert_int_equal(oxp_cw_plan(&world.input, NULL, NULL, &world.arena, &plan, &error), OXP_OK);
+        fake.fail = rows[i].operation;
+        fake.fail_after = rows[i].after;
+        assert_int_equal(oxp_cw_apply(&plan, &world.input, NULL, NULL, &options, &error), OXP_ERR_DENIED);
+        assert_non_null(strstr(error.text, rows[i].operation));
+        assert_non_null(strstr(error.text, "AccessDenied: no"));
+        assert_true(oxp_view_ends(oxp_buf_view(&fake.log), oxp_view_from(rows[i].log)));
+        for (int k = 0; k < 2; k++) { /* and while it asks */
+            fake_start(mixed);
+            fake.fail = k == 0 ? "DescribeAlarms" : "ListTagsForResource";
+            assert_int_equal(oxp_cw_plan(&world.input, NULL, NULL, &world.arena, &plan, &error), OXP_ERR_DENIED);
+            assert_non_null(strstr(error.text, fake.fail));
+        }
+        plan_world_close(&world);
+    }
+}
+
+static void test_nonsense(void **state) {
+    static const char *const answers[] = {"", "[]", "{\"MetricAlarms\":5}", "{\"MetricAlarms\":[5,{}]}", "<xml/>"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        const char *const pages[] = {answers[i], NULL};
+        struct plan_world world;
+        struct oxp_cw_plan plan;
+        struct oxp_error error = {0};
+        plan_world_open(&world, SECTION, NULL, NULL);
+        fake_start(pages);
+        enum oxp_status status = oxp_cw_plan(&world.input, NULL, NULL, &world.arena, &plan, &error);
+        assert_int_equal(status, i == 0 || i == 4 ? OXP_ERR_SYNTAX : OXP_OK);
+        assert_int_equal(plan.count, status == OXP_OK ? 3 : 0);
+        plan_world_close(&world);
+    }
+}
+
+static void plan_all(void *ctx) {
+    struct plan_world *world = ctx;
+    static const char *const mixed[] = {PAGE(ALARM_A("arn:old", "5", "60") "," ALARM_OLD("x", "arn:ours")), NULL};
+    const struct oxp_cw_apply_options options = {.prune = true, .sleep = fake_sleep};
+    struct oxp_cw_plan plan;
+    struct oxp_error error = {0};
+    struct oxp_arena arena;
+    struct oxp_buf out;
+    oxp_arena_init(&arena, 0);
+    oxp_buf_init(&out, 0);
+    fake_start(mixed);
+    enum oxp_status status = oxp_cw_plan(&world->input, NULL, NULL, &arena, &plan, &error);
+    if (status == OXP_OK) {
+        oxp_cw_plan_print(&world->input, &plan, &out);
+        status = oxp_cw_apply(&plan, &world->input, NULL, NULL, &options, &error);
+    }
+    assert_true(status == OXP_OK || status == OXP_ERR_NOMEM);
+    fake_start(mixed);
+    status = oxp_cw_test(&world->input, NULL, NULL, &out, &error);
+    assert_true(status == OXP_OK || status == OXP_ERR_NOMEM);
+    oxp_buf_fini(&out);
+    oxp_arena_fini(&arena);
+}
+
+static void test_no_memory(void **state) {
+    struct plan_world world;
+    (void)state;
+    plan_world_open(&world, SECTION, NULL, NULL);
+    assert_true(alloc_fail_each(plan_all, &world) > 20);
+    plan_world_close(&world);
+}
+
+/* ---- The test ---- */
+
+static void test_trial(void **state) {
+    static const char *const there[] = {PAGE(ALARM_HIGH("arn:ours") "," ALARM_A("arn:ours", "3", "60")),
+                                        PAGE(ALARM_A("arn:ours", "3", "60")), NULL};
+    static const char *const none[] = {PAGE(ALARM_OLD("x", "arn:ours")), NULL};
+    struct plan_world world;
+    struct oxp_error error = {0};
+    struct oxp_buf out;
+    (void)state;
+    oxp_buf_init(&out, 0);
+    plan_world_open(&world, SECTION, NULL, NULL);
+    fake_start(there);
+    assert_int_equal(oxp_cw_test(&world.input, NULL, NULL, &out, &error), OXP_OK);
+    assert_string_equal(oxp_buf_text(&fake.log), "PutMetricData\n"
+                                                 "DescribeAlarms " N "\n"
+                                                 "ListTagsForResource arn:ours\n"
+                                                 "ListTagsForResource arn:ours\n"
+                                                 "SetAlarmState " N "A\n"
+                                                 "DescribeAlarms 1 names\n");
+    assert_non_null(
+        strstr(oxp_buf_text(&out),
+               "metric OxpeckerTest in namespace Orchestrator, with the dimension Oxpecker=test; request id-1"));
+    assert_non_null(strstr(oxp_buf_text(&out), "The alarm " N "A was set to ALARM"));
+    assert_non_null(strstr(oxp_buf_text(&out), "arn:aws:sns:r:1:t\n"));
+    assert_non_null(strstr(oxp_buf_text(&out), "sets the alarm back"));
+    fake_start(none);
+    assert_int_equal(oxp_cw_test(&world.input, NULL, NULL, &out, &error), OXP_ERR_NOT_FOUND);
+    fake_start(there);
+    fake.fail = "SetAlarmState";
+    assert_int_equal(oxp_cw_test(&world.input, NULL, NULL, &out, &error), OXP_ERR_DENIED);
+    world.config->lane = OXP_CW_EMF;
+    fake_start(there);
+    fake.fail = "PutMetricData";
+    oxp_buf_clear(&out);
+    assert_int_equal(oxp_cw_test(&world.input, NULL, NULL, &out, &error), OXP_OK);
+    assert_non_null(strstr(oxp_buf_text(&out), "No datum was sent"));
+    plan_world_close(&world);
+    oxp_buf_fini(&out);
+}
+
+/* An alarm with actions goes before one without, and none that rings already. */
+static void test_choice(void **state) {
+    static const char *const there[] = {
+        PAGE("{" COMMON(
+            "A", "arn:ours") ",\"AlarmActions\":[\"arn:1\"],\"StateValue\":\"ALARM\"},"
+                             "{" COMMON("high", "arn:ours") ",\"AlarmActions\":[]},"
+                                                            "{" COMMON("heartbeat",
+                                                                       "arn:ours") ",\"AlarmActions\":[\"arn:1\"]}"),
+        NULL};
+    struct plan_world world;
+    struct oxp_error error = {0};
+    struct oxp_buf out;
+    (void)state;
+    oxp_buf_init(&out, 0);
+    plan_world_open(&world, SECTION, NULL, NULL);
+    fake_start(there);
+    assert_int_equal(oxp_cw_test(&world.input, NULL, NULL, &out, &error), OXP_OK);
+    assert_non_null(strstr(oxp_buf_text(&fake.log), "SetAlarmState " N "heartbeat\n"));
+    plan_world_close(&world);
+    oxp_buf_fini(&out);
+}
+
+static int forget(void **state) {
+    (void)state;
+    oxp_buf_fini(&fake.log);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plans),    cmocka_unit_test(test_pages),     cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_conflict), cmocka_unit_test(test_budget),    cmocka_unit_test(test_many_removed),
+        cmocka_unit_test(test_failures), cmocka_unit_test(test_trial),     cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_nonsense), cmocka_unit_test(test_no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, forget);
+}

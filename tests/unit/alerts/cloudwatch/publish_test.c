@@ -1,0 +1,375 @@
+/* What a period becomes: gauges, differences over resets, restarts and gaps, distributions, states of rules. */
+#include "tests/unit/alerts/cloudwatch/publish_world.h"
+
+#include "tests/support/alloc_fail.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define BARE "namespace: N\ndimensions: {}\nmetrics:\n"
+#define DELTA BARE "- {expr: errors_total, name: D, kind: delta}\n"
+
+/* ---- Gauges ---- */
+
+static void gauges_are_sets_of_the_period(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, BARE "- {expr: g, name: G, kind: gauge, unit: Count}\n", NULL);
+    assert_string_equal(world_publish(&world, 60), ""); /* nothing was seen */
+    for (int i = 0; i < 4; i++) {
+        world_set(&world, 75 + 15 * i, "g", i + 1); /* 75, 90, 105, 120 */
+    }
+    assert_string_equal(world_publish(&world, 120), "G n=4 sum=10 min=1 max=4 Count\n");
+    world_set(&world, 135, "g", NAN);
+    world_set(&world, 150, "g", 7);
+    assert_string_equal(world_publish(&world, 150), "G n=1 sum=7 min=7 max=7 Count\n"); /* since 120 */
+    world_close(&world);
+}
+
+static void gauges_by_label(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world,
+               BARE "- {expr: g, name: G, kind: gauge, dimensions: {Region: r}}\n- {expr: g, name: Bad, kind: gauge}\n"
+                    "- {expr: two, name: T, kind: gauge, by: [a, b]}\n",
+               NULL);
+    world_set(&world, 60, "two,b=x", 6);
+    world_set(&world, 60, "g,r=eu", 1);
+    world_set(&world, 60, "g,r=us", 2);
+    world_set(&world, 60, "g", 3);
+    world_set(&world, 60, "g,r=m\xc3\xbcnchen", 4);
+    world_set(&world, 60, "g,r= ", 5);
+    assert_string_equal(world_publish(&world, 60), "G n=1 sum=3 min=3 max=3\n"
+                                                   "G{Region=\"eu\"} n=1 sum=1 min=1 max=1\n"
+                                                   "G{Region=\"m?nchen\"} n=1 sum=4 min=4 max=4\n"
+                                                   "G{Region=\"us\"} n=1 sum=2 min=2 max=2\n"
+                                                   "T{b=\"x\"} n=1 sum=6 min=6 max=6\n");
+    assert_int_equal(world.published.failed, 1);   /* Bad: several series, no dimension */
+    assert_int_equal(world.published.left_out, 1); /* the blank */
+    assert_int_equal(world.published.replaced, 1);
+    assert_non_null(strstr(world.published.first.text, "Bad: several series"));
+    world_close(&world);
+}
+
+/* ---- Deltas ---- */
+
+static void deltas_begin_where_the_series_begins(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, DELTA, NULL);
+    /* Before the first sample there is nothing; a living memory without the series is 0. */
+    assert_string_equal(world_publish(&world, 0), "");
+    world_set(&world, 55, "up", 1);
+    world_set(&world, 20, "errors_total,c=old", 100); /* it was there before the first period */
+    world_set(&world, 55, "errors_total,c=old", 103);
+    world_set(&world, 20, "errors_total,c=new", 0);
+    world_set(&world, 55, "errors_total,c=new", 4);
+    assert_string_equal(world_publish(&world, 60), "D 7\n");
+    assert_string_equal(world_publish(&world, 61), "D 0\n");
+    /* From now on one that was not there began at 0. */
+    world_set(&world, 70, "errors_total,c=late", 2);
+    assert_string_equal(world_publish(&world, 120), "D 2\n");
+    world_close(&world);
+}
+
+static void zero_without_any_series(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, DELTA "- {expr: errors_total, name: By, kind: delta, by: [c]}\n", NULL);
+    world_set(&world, 55, "up", 1);
+    assert_string_equal(world_publish(&world, 60), "D 0\n");
+    world_set(&world, 100, "errors_total,c=x", 1);
+    assert_string_equal(world_publish(&world, 120), "D 1\nBy{c=\"x\"} 1\n");
+    assert_string_equal(world_publish(&world, 180), "D 0\nBy{c=\"x\"} 0\n");
+    world_close(&world);
+}
+
+static void deltas_over_resets_and_gaps(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, DELTA, NULL);
+    world_set(&world, 10, "errors_total,c=a", 0);
+    world_set(&world, 10, "errors_total,c=b", 0);
+    assert_string_equal(world_publish(&world, 60), "D 0\n");
+    world_set(&world, 100, "errors_total,c=a", 10);
+    world_set(&world, 100, "errors_total,c=b", 5);
+    assert_string_equal(world_publish(&world, 120), "D 15\n");
+    world_set(&world, 160, "errors_total,c=a", 3); /* began anew */
+    world_set(&world, 160, "errors_total,c=b", 6);
+    assert_string_equal(world_publish(&world, 180), "D 4\n");
+    /* Nothing was published for a long time: all of it comes at once. */
+    world_set(&world, 1000, "errors_total,c=a", 50);
+    world_set(&world, 1000, "errors_total,c=b", 6);
+    assert_string_equal(world_publish(&world, 1020), "D 47\n");
+    /* A value that is no number is left out, and its place is kept. */
+    world_set(&world, 1060, "errors_total,c=a", NAN);
+    world_set(&world, 1060, "errors_total,c=b", 7);
+    assert_string_equal(world_publish(&world, 1080), "D 1\n");
+    assert_int_equal(world.published.left_out, 1);
+    world_set(&world, 1120, "errors_total,c=a", 60);
+    assert_string_equal(world_publish(&world, 1140), "D 10\n");
+    world_close(&world);
+}
+
+static void restarts_go_on_with_the_ledger(void **state) {
+    (void)state;
+    char directory[] = "/tmp/oxp-cw-XXXXXX", path[64];
+    struct world world;
+    assert_non_null(mkdtemp(directory));
+    world_open(&world, DELTA, directory);
+    world_set(&world, 10, "errors_total,c=a", 0);
+    world_set(&world, 50, "errors_total,c=a", 10);
+    assert_string_equal(world_publish(&world, 60), "D 10\n");
+    /* The counters come back as they were, and go on; a further one began while nothing was published. */
+    world_restart(&world, DELTA);
+    world_set(&world, 100, "errors_total,c=a", 12);
+    world_set(&world, 100, "errors_total,c=z", 5);
+    assert_string_equal(world_publish(&world, 120), "D 7\n");
+    /* Another expression begins anew, and what was kept of the old one is forgotten. */
+#define OTHER BARE "- {expr: 'errors_total{c!=\"\"}', name: D, kind: delta}\n"
+    world_restart(&world, OTHER);
+    world_set(&world, 170, "errors_total,c=a", 12);
+    world_set(&world, 175, "errors_total,c=a", 13);
+    assert_string_equal(world_publish(&world, 180), "D 1\n");
+    world_restart(&world, DELTA);
+    world_set(&world, 235, "errors_total,c=a", 20);
+    assert_string_equal(world_publish(&world, 240), "D 0\n");
+    world_close(&world);
+    /* Over a real closing, too. */
+    world_open(&world, DELTA, directory);
+    world_set(&world, 290, "errors_total,c=a", 21);
+    assert_string_equal(world_publish(&world, 300), "D 1\n");
+    /* One that is away for a while keeps its place. */
+    world_restart(&world, DELTA);
+    world_set(&world, 350, "up", 1);
+    assert_string_equal(world_publish(&world, 360), "D 0\n");
+    world_restart(&world, DELTA);
+    world_set(&world, 410, "errors_total,c=a", 23);
+    assert_string_equal(world_publish(&world, 420), "D 2\n");
+    world_close(&world);
+    static const char *const files[] = {"outbox.db", "outbox.db-wal", "outbox.db-shm"};
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        snprintf(path, sizeof path, "%s/%s", directory, files[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(directory);
+}
+
+/* A sum is one series: whatever is new in it counts; a reset is seen only when the sum itself falls. */
+static void sums_are_one_series(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, BARE "- {expr: sum(errors_total), name: D, kind: delta}\n", NULL);
+    world_set(&world, 15, "errors_total,c=a", 0);
+    world_set(&world, 50, "errors_total,c=a", 3);
+    assert_string_equal(world_publish(&world, 60), "D 3\n");
+    world_set(&world, 100, "errors_total,c=b", 2);
+    assert_string_equal(world_publish(&world, 120), "D 2\n");
+    world_set(&world, 150, "errors_total,c=a", 1);
+    assert_string_equal(world_publish(&world, 180), "D 3\n"); /* 5 -> 3: began anew, worth 3 */
+    world_close(&world);
+}
+
+/* ---- Distributions ---- */
+
+#define HISTOGRAM BARE "- {expr: h_bucket, name: H, kind: distribution}\n"
+
+static void set_histogram(struct world *world, double at_s, const char *labels, const double *cumulative, double sum) {
+    static const char *const bounds[] = {"1", "5", "+Inf"};
+    char name[96];
+    for (size_t i = 0; i < COUNT_OF(bounds); i++) {
+        snprintf(name, sizeof name, "h_bucket,le=%s%s", bounds[i], labels);
+        world_set(world, at_s, name, cumulative[i]);
+    }
+    snprintf(name, sizeof name, "h_sum%s", labels);
+    world_set(world, at_s, name, sum);
+}
+
+static void distributions(void **state) {
+    (void)state;
+    static const double none[] = {0, 0, 0}, some[] = {2, 3, 3}, more[] = {2, 5, 6}, anew[] = {1, 1, 1};
+    struct world world;
+    world_open(&world, HISTOGRAM, NULL);
+    set_histogram(&world, 10, "", none, 0);
+    assert_string_equal(world_publish(&world, 60), ""); /* no value to send */
+    set_histogram(&world, 100, "", some, 4);            /* middles 0.5, 0.5, 3: together 4 */
+    assert_string_equal(world_publish(&world, 120), "H 0.5*2 3*1\n");
+    set_histogram(&world, 160, "", more, 4 + 16); /* two in (1, 5], one above: 3 + 3 + 5 = 11, times 16/11 */
+    assert_string_equal(world_publish(&world, 180), "H 4.363636363636363*2 7.272727272727273*1\n");
+    set_histogram(&world, 220, "", anew, 0.25); /* all began anew, though +Inf alone says so by itself */
+    assert_string_equal(world_publish(&world, 240), "H 0.25*1\n");
+    assert_int_equal(world.published.inexact, 0);
+    assert_string_equal(world_publish(&world, 300), "");
+    world_close(&world);
+}
+
+/* The lowest bucket's sample of a tick comes later than the others': the observation is told once, if not in its place.
+ */
+static void distributions_of_half_a_tick(void **state) {
+    (void)state;
+    static const double none[] = {0, 0, 0}, half[] = {0, 1, 1}, whole[] = {1, 1, 1};
+    struct world world;
+    world_open(&world, HISTOGRAM, NULL);
+    set_histogram(&world, 10, "", none, 0);
+    assert_string_equal(world_publish(&world, 60), "");
+    set_histogram(&world, 100, "", half, 0.5);
+    assert_string_equal(world_publish(&world, 120), "H 3*1\n");
+    assert_int_equal(world.published.inexact, 1);
+    set_histogram(&world, 160, "", whole, 0.5);
+    assert_string_equal(world_publish(&world, 180), "");
+    world_close(&world);
+}
+
+static void distributions_add_up(void **state) {
+    (void)state;
+    static const double none[] = {0, 0, 0}, one[] = {1, 1, 1}, two[] = {0, 2, 2};
+    struct world world;
+    world_open(&world,
+               HISTOGRAM "- {expr: 'sum by (le) (h_bucket)', name: S, kind: distribution}\n"
+                         "- {expr: h_bucket, name: W, kind: distribution, by: [w]}\n",
+               NULL);
+    set_histogram(&world, 15, ",w=a", none, 0);
+    set_histogram(&world, 15, ",w=b", none, 0);
+    assert_string_equal(world_publish(&world, 60), "");
+    set_histogram(&world, 100, ",w=a", one, 0.5);
+    set_histogram(&world, 100, ",w=b", two, 6);
+    assert_string_equal(world_publish(&world, 120), "H 0.5*1 3*2\nS 0.5*1 3*2\nW{w=\"a\"} 0.5*1\nW{w=\"b\"} 3*2\n");
+    world_close(&world);
+}
+
+/* ---- Commit ---- */
+
+/* What could not be put was not published: the next period has it. */
+static void a_failed_period_is_in_the_next(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, DELTA, NULL);
+    world_set(&world, 10, "errors_total,c=a", 0);
+    assert_string_equal(world_publish(&world, 60), "D 0\n");
+    world_set(&world, 100, "errors_total,c=a", 5);
+    alloc_fail_at(5); /* somewhere on the way */
+    assert_int_equal(world_try(&world, 120), OXP_ERR_NOMEM);
+    alloc_fail_at(0);
+    assert_int_equal(world.published.data, 0);
+    assert_string_equal(world_waiting(&world), "");
+    assert_string_equal(world_publish(&world, 180), "D 5\n");
+    world_close(&world);
+}
+
+struct again {
+    struct world *world;
+    double at_s;
+};
+
+/* Whatever allocation fails: what was seen is published once. */
+static void publish_each(void *ctx) {
+    struct again *again = ctx;
+    enum oxp_status status = world_try(again->world, again->at_s);
+    assert_true(status == OXP_OK || status == OXP_ERR_NOMEM || status == OXP_ERR_IO || status == OXP_ERR_FULL);
+    again->at_s += 0.001;
+}
+
+static void survives_no_memory(void **state) {
+    (void)state;
+    static const double none[] = {0, 0, 0}, some[] = {2, 3, 3};
+    struct world world;
+    double total = 0;
+    world_open(&world,
+               "heartbeat: {}\n" HISTOGRAM "- {expr: errors_total, name: D, kind: delta, by: [c]}\n"
+               "- {expr: g, name: G, kind: gauge}\n",
+               NULL);
+    set_histogram(&world, 10, "", none, 0);
+    world_set(&world, 10, "errors_total,c=a", 0);
+    world_set(&world, 10, "g", 1);
+    (void)world_publish(&world, 60);
+    set_histogram(&world, 100, "", some, 4);
+    world_set(&world, 100, "errors_total,c=a", 5);
+    struct again again = {.world = &world, .at_s = 120};
+    assert_true(alloc_fail_each(publish_each, &again) > 20);
+    const char *told = world_waiting(&world);
+    for (const char *at = strstr(told, "D{"); at != NULL; at = strstr(at + 1, "D{")) {
+        total += strtod(strchr(at, '}') + 1, NULL);
+    }
+    assert_true(total == 5);
+    const char *once = strstr(told, "H 0.5*2 3*1\n");
+    assert_non_null(once);
+    assert_null(strstr(once + 1, "H "));
+    world_close(&world);
+}
+
+static void make_one(void *ctx) {
+    const struct world *world = ctx;
+    struct oxp_cw_publisher *publisher;
+    if (oxp_cw_publisher_new(&world->options, &publisher, NULL) == OXP_OK) {
+        oxp_cw_publisher_free(publisher);
+    }
+}
+
+static void begins_without_memory(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, DELTA, NULL);
+    world_set(&world, 10, "errors_total,c=a", 0);
+    (void)world_publish(&world, 60);
+    assert_true(alloc_fail_each(make_one, &world) > 1);
+    world_close(&world);
+}
+
+/* ---- Others ---- */
+
+static void heartbeats(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, "namespace: N\ndimensions: {Service: s}\nmetrics: []\nheartbeat: {}\n", NULL);
+    assert_string_equal(world_publish(&world, 60), "Heartbeat{Service=\"s\"} 1 Count\n");
+    assert_int_equal(world.published.data, 1);
+    assert_int_equal(world.published.messages, 1);
+    assert_int_equal(oxp_cw_next(world.publisher, START_S * 1000), START_S * 1000 + 60000);
+    assert_int_equal(oxp_cw_next(world.publisher, START_S * 1000 + 59999), START_S * 1000 + 60000);
+    world_close(&world);
+}
+
+static void poison_stays_out(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world,
+               BARE "- {expr: g, name: G, kind: gauge, by: [x]}\n- {expr: '1/0', name: Z, kind: gauge}\n"
+                    "- {expr: 'g * on () g', name: Q, kind: gauge}\n",
+               NULL);
+    world_set(&world, 60, "g,x=good", 1);
+    world_set(&world, 60, "g,x=inf", INFINITY);
+    world_set(&world, 60, "g,x=large", 0x1p361);
+    world_set(&world, 60, "g,x=most", 0x1p360);
+    world_set(&world, 60, "g,x=nan", NAN);
+    world_set(&world, 60, "g,x=tiny", 0x1p-400);
+    assert_string_equal(world_publish(&world, 60),
+                        "G{x=\"good\"} n=1 sum=1 min=1 max=1\n"
+                        "G{x=\"most\"} n=1 sum=2.3485425827738332e+108 min=2.3485425827738332e+108 "
+                        "max=2.3485425827738332e+108\n"
+                        "G{x=\"tiny\"} n=1 sum=0 min=0 max=0\n");
+    assert_int_equal(world.published.left_out, 4); /* inf, large, nan, Z */
+    assert_int_equal(world.published.failed, 1);   /* Q: many to many */
+    world_close(&world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gauges_are_sets_of_the_period),
+        cmocka_unit_test(gauges_by_label),
+        cmocka_unit_test(deltas_begin_where_the_series_begins),
+        cmocka_unit_test(zero_without_any_series),
+        cmocka_unit_test(deltas_over_resets_and_gaps),
+        cmocka_unit_test(restarts_go_on_with_the_ledger),
+        cmocka_unit_test(sums_are_one_series),
+        cmocka_unit_test(distributions),
+        cmocka_unit_test(distributions_of_half_a_tick),
+        cmocka_unit_test(distributions_add_up),
+        cmocka_unit_test(a_failed_period_is_in_the_next),
+        cmocka_unit_test(survives_no_memory),
+        cmocka_unit_test(begins_without_memory),
+        cmocka_unit_test(heartbeats),
+        cmocka_unit_test(poison_stays_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
