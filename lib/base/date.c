@@ -48,8 +48,6 @@ static bool seconds_of(struct tm date, int64_t *seconds_out) {
     return date.tm_mday == day && date.tm_mon == month; /* else there is no such day, and it was moved on */
 }
 
-/* ---- RFC 3339 ---- */
-
 /* ".781" as milliseconds. */
 static bool take_fraction(struct oxp_view *text, int *ms_out) {
     int ms = 0, digit = 0, weight = 100;
@@ -101,69 +99,5 @@ bool oxp_date_rfc3339(struct oxp_view text, int64_t *ms_out) {
         return false;
     }
     *ms_out = (seconds - (int64_t)offset_min * 60) * 1000 + ms;
-    return true;
-}
-
-/* ---- HTTP ---- */
-
-static bool take_one_of(struct oxp_view *text, const char *const *names, size_t count, int *index_out) {
-    for (size_t i = 0; i < count; i++) {
-        if (take(text, names[i])) {
-            *index_out = (int)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool take_month(struct oxp_view *text, struct tm *date) {
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    return take_one_of(text, months, 12, &date->tm_mon);
-}
-
-/* "Sunday, 06-Nov-94 08:49:37 GMT", behind the name of the day. */
-static bool take_rfc850(struct oxp_view *text, int64_t now_ms, struct tm *date) {
-    if (!take_digits(text, 2, &date->tm_mday) || !take(text, "-") || !take_month(text, date) || !take(text, "-") ||
-        !take_digits(text, 2, &date->tm_year) || !take(text, " ") || !take_clock(text, date) || !take(text, " GMT")) {
-        return false;
-    }
-    struct tm now;
-    time_t now_s = (time_t)(now_ms / 1000);
-    gmtime_r(&now_s, &now);
-    int year = now.tm_year + 1900;
-    date->tm_year += year / 100 * 100;
-    date->tm_year += date->tm_year <= year - 50 ? 100 : date->tm_year > year + 50 ? -100 : 0;
-    return true;
-}
-
-static bool take_fixdate(struct oxp_view *text, struct tm *date) {
-    return take_digits(text, 2, &date->tm_mday) && take(text, " ") && take_month(text, date) && take(text, " ") &&
-           take_digits(text, 4, &date->tm_year) && take(text, " ") && take_clock(text, date) && take(text, " GMT");
-}
-
-/* "Nov  6 08:49:37 1994". */
-static bool take_asctime(struct oxp_view *text, struct tm *date) {
-    return take_month(text, date) && take(text, " ") &&
-           (take(text, " ") ? take_digits(text, 1, &date->tm_mday) : take_digits(text, 2, &date->tm_mday)) &&
-           take(text, " ") && take_clock(text, date) && take(text, " ") && take_digits(text, 4, &date->tm_year);
-}
-
-bool oxp_date_http(struct oxp_view text, int64_t now_ms, int64_t *ms_out) {
-    static const char *const days[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
-                                       "Mon",    "Tue",     "Wed",       "Thu",      "Fri",    "Sat",      "Sun"};
-    struct tm date = {0};
-    int day = 0;
-    int64_t seconds;
-    if (!take_one_of(&text, days, 14, &day)) {
-        return false;
-    }
-    bool good = day < 7             ? take(&text, ", ") && take_rfc850(&text, now_ms, &date)
-                : take(&text, ", ") ? take_fixdate(&text, &date)
-                                    : take(&text, " ") && take_asctime(&text, &date);
-    if (!good || text.len != 0 || !seconds_of(date, &seconds)) {
-        return false;
-    }
-    *ms_out = seconds * 1000;
     return true;
 }

@@ -1,4 +1,5 @@
-/* Dates of the wire, read: RFC 3339 and HTTP's three forms. Pure; no locale, no time zone of the machine. */
+/* Dates as RFC 3339 writes them, read. Pure; no locale, no time zone of the machine. HTTP's dates: lib/resilience's
+ * oxp_http_date_parse. */
 #ifndef OXP_BASE_DATE_H
 #define OXP_BASE_DATE_H
 
@@ -10,9 +11,5 @@
  * point; capital T and Z; no leap second. Unix milliseconds, finer digits cut. False: it is something else, or names a
  * day that does not exist. */
 bool oxp_date_rfc3339(struct oxp_view text, int64_t *ms_out);
-/* RFC 9110, section 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT" (the year that is less
- * than 50 years after `now_ms`) and "Sun Nov  6 08:49:37 1994". Unix milliseconds. The name of the day is not held
- * against the date. */
-bool oxp_date_http(struct oxp_view text, int64_t now_ms, int64_t *ms_out);
 
 #endif
