@@ -28,7 +28,7 @@ step "release build and install"
 cmake --preset release >/dev/null
 # what is installed, and what the integration tests drive: unit tests optimised at link time would take minutes more
 cmake --build --preset release --target oxpecker liboxpecker oxpecker-example-orchestrator client_driver checkpoint_writer trace_export \
-    promql_engine -- -j"$jobs" >build/release/build.log 2>&1 || { tail -n 60 build/release/build.log; exit 1; }
+    promql_engine outbox_driver aws_driver alerting_driver cloudwatch_driver cloudwatch_publisher -- -j"$jobs" >build/release/build.log 2>&1 || { tail -n 60 build/release/build.log; exit 1; }
 rm -rf build/staging
 DESTDIR="$(pwd)/build/staging" cmake --install build/release --prefix /usr >/dev/null
 test -x build/staging/usr/bin/oxpecker

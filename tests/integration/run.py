@@ -16,7 +16,8 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 # What the tests drive besides the daemon, from the same build.
 PROGRAMS = ["tests/unit/lib/client/client_driver", "tests/unit/lib/checkpoint/checkpoint_writer", "tests/unit/lib/trace/trace_export",
-            "tests/unit/alerts/promql/promql_engine"]
+            "tests/unit/alerts/promql/promql_engine", "tests/unit/alerts/outbox/outbox_driver", "tests/unit/alerts/aws/aws_driver", "tests/unit/alerts/notify/alerting_driver",
+            "tests/unit/alerts/cloudwatch/cloudwatch_driver", "tests/unit/alerts/cloudwatch/cloudwatch_publisher"]
 # The same when all of them run: a release build has it, those with a sanitizer do not.
 LIBRARY = ["lib/liboxpecker.so", "oxpecker-example-orchestrator"]
 sys.path.insert(0, str(HERE))
@@ -27,7 +28,7 @@ def main():
     if not harness.OXPECKER.is_file():
         sys.exit(f"integration: there is no {harness.OXPECKER}; make build")
     if os.environ.get("CI"):
-        missing = [tool for tool in ("prometheus", "promtool", "curl", "bash") if not shutil.which(tool)]
+        missing = [tool for tool in ("prometheus", "promtool", "prometheus-alertmanager", "curl", "bash") if not shutil.which(tool)]
         if missing:
             sys.exit(f"integration: missing under CI: {', '.join(missing)}")
         needed = PROGRAMS if len(sys.argv) > 1 else PROGRAMS + LIBRARY
