@@ -59,7 +59,7 @@ static void as_time(struct oxp_view text) {
     int64_t ms = 0;
     char stamp[17];
     if (oxp_date_rfc3339(text, &ms)) {
-        check(ms > INT64_C(-62135683200000) && ms < INT64_C(253402387200000)); /* years 1 to 9999, and an offset */
+        check(ms > INT64_C(-62167400000000) && ms < INT64_C(253402400000000)); /* years 0 to 9999, and an offset */
         oxp_aws_time_format(ms, stamp);
         check(strlen(stamp) == 16);
     }
