@@ -1,11 +1,11 @@
 #include "alerts/outbox/db.h"
 
 #include <errno.h>
-#include <sqlite3.h>
 #include <string.h>
 #include <sys/vfs.h>
 
 #include "alerts/outbox/outbox.h"
+#include "alerts/outbox/sqlite_api.h"
 
 _Static_assert(OXP_OUTBOX_WAITING == 0 && OXP_OUTBOX_CLAIMED == 1 && OXP_OUTBOX_SENT == 2 && OXP_OUTBOX_ASIDE == 3 &&
                    OXP_OUTBOX_SUPERSEDED == 4 && OXP_OUTBOX_DROPPED == 5,
@@ -52,7 +52,7 @@ static void fail(struct oxp_db *db, int code) {
     if (code == SQLITE_IOERR_NOMEM) {
         code = SQLITE_NOMEM;
     }
-    int primary = code & 0xff, system_errno = sqlite3_system_errno(db->handle);
+    int primary = code & 0xff, system_errno = oxp_sqlite.system_errno(db->handle);
     if ((primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) && (system_errno == ENOSPC || system_errno == EDQUOT)) {
         primary = SQLITE_FULL;
     }
@@ -62,7 +62,7 @@ static void fail(struct oxp_db *db, int code) {
     }
     if (i == sizeof failures / sizeof failures[0]) { /* SQLITE_ERROR and its like: at the opening a foreign schema */
         db->status = oxp_error_set(&db->error, OXP_ERR_IO, 0, 0, "the outbox is %s: %s",
-                                   db->opening ? "damaged" : "out of order", sqlite3_errmsg(db->handle));
+                                   db->opening ? "damaged" : "out of order", oxp_sqlite.errmsg(db->handle));
         db->damaged = db->damaged || db->opening;
         db->unsure = true;
         return;
@@ -70,7 +70,7 @@ static void fail(struct oxp_db *db, int code) {
     errno = system_errno; /* for %m */
     bool has_reason = system_errno != 0 && primary == SQLITE_IOERR;
     db->status = oxp_error_set(&db->error, failures[i].status, 0, 0, has_reason ? "%s: %s: %m" : "%s: %s",
-                               failures[i].text, sqlite3_errstr(code));
+                               failures[i].text, oxp_sqlite.errstr(code));
     db->damaged = db->damaged || failures[i].damaged;
     db->unsure = db->unsure || failures[i].unsure;
 }
@@ -111,11 +111,11 @@ static bool is_remote(const char *path) {
 static void choose_journal(struct oxp_db *db, const char *path) {
     if (!is_remote(path)) {
         sqlite3_stmt *statement = NULL;
-        int code = sqlite3_prepare_v2(db->handle, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
-        code = code == SQLITE_OK ? sqlite3_step(statement) : code;
-        const char *mode = code == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
-        bool is_wal = mode != NULL && sqlite3_stricmp(mode, "wal") == 0;
-        sqlite3_finalize(statement);
+        int code = oxp_sqlite.prepare_v2(db->handle, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
+        code = code == SQLITE_OK ? oxp_sqlite.step(statement) : code;
+        const char *mode = code == SQLITE_ROW ? (const char *)oxp_sqlite.column_text(statement, 0) : NULL;
+        bool is_wal = mode != NULL && oxp_sqlite.stricmp(mode, "wal") == 0;
+        oxp_sqlite.finalize(statement);
         if (is_wal) {
             return;
         }
@@ -131,15 +131,18 @@ static void choose_journal(struct oxp_db *db, const char *path) {
 
 enum oxp_status oxp_db_open(struct oxp_db *db, enum oxp_db_open how, const char *path, struct oxp_error *error) {
     *db = (struct oxp_db){.opening = true};
+    if (!oxp_sqlite_load()) {
+        return oxp_error_set(error, OXP_ERR_UNSUPPORTED, 0, 0, "libsqlite3.so.0 cannot be loaded");
+    }
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (how == OXP_DB_MEMORY ? SQLITE_OPEN_CREATE : 0);
-    int code = sqlite3_open_v2(how == OXP_DB_MEMORY ? ":memory:" : path, &db->handle, flags, NULL);
+    int code = oxp_sqlite.open_v2(how == OXP_DB_MEMORY ? ":memory:" : path, &db->handle, flags, NULL);
     if (code != SQLITE_OK) {
         fail(db, code);
         goto out;
     }
-    sqlite3_extended_result_codes(db->handle, 1);
-    sqlite3_busy_timeout(db->handle, BUSY_MS);
-    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
+    oxp_sqlite.extended_result_codes(db->handle, 1);
+    oxp_sqlite.busy_timeout(db->handle, BUSY_MS);
+    oxp_sqlite.db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
     /* no memory map of the file, which a shrinking file would turn into a signal */
     oxp_db_exec(db, "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; "
                     "PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY; PRAGMA synchronous = FULL; "
@@ -163,16 +166,20 @@ out:;
 }
 
 void oxp_db_close(struct oxp_db *db) {
-    for (size_t i = 0; i < OXP_DB_STATEMENTS; i++) {
-        sqlite3_finalize(db->statements[i]);
+    if (db->handle == NULL) { /* nothing was prepared, and perhaps not even loaded */
+        *db = (struct oxp_db){0};
+        return;
     }
-    sqlite3_close(db->handle); /* NULL is allowed */
+    for (size_t i = 0; i < OXP_DB_STATEMENTS; i++) {
+        oxp_sqlite.finalize(db->statements[i]);
+    }
+    oxp_sqlite.close(db->handle);
     *db = (struct oxp_db){0};
 }
 
 void oxp_db_exec(struct oxp_db *db, const char *sql) {
     if (oxp_db_is_well(db)) {
-        int code = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+        int code = oxp_sqlite.exec(db->handle, sql, NULL, NULL, NULL);
         if (code != SQLITE_OK) {
             fail(db, code);
         }
@@ -184,13 +191,13 @@ int64_t oxp_db_ask(struct oxp_db *db, const char *sql) {
         return 0;
     }
     sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL);
-    code = code == SQLITE_OK ? sqlite3_step(statement) : code;
-    int64_t number = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+    int code = oxp_sqlite.prepare_v2(db->handle, sql, -1, &statement, NULL);
+    code = code == SQLITE_OK ? oxp_sqlite.step(statement) : code;
+    int64_t number = code == SQLITE_ROW ? oxp_sqlite.column_int64(statement, 0) : 0;
     if (code != SQLITE_ROW && code != SQLITE_DONE) {
         fail(db, code);
     }
-    sqlite3_finalize(statement);
+    oxp_sqlite.finalize(statement);
     return number;
 }
 
@@ -199,14 +206,14 @@ bool oxp_db_is_sound(struct oxp_db *db) {
         return false;
     }
     sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(db->handle, "PRAGMA integrity_check(1)", -1, &statement, NULL);
-    code = code == SQLITE_OK ? sqlite3_step(statement) : code;
-    const char *text = code == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+    int code = oxp_sqlite.prepare_v2(db->handle, "PRAGMA integrity_check(1)", -1, &statement, NULL);
+    code = code == SQLITE_OK ? oxp_sqlite.step(statement) : code;
+    const char *text = code == SQLITE_ROW ? (const char *)oxp_sqlite.column_text(statement, 0) : NULL;
     bool sound = text != NULL && strcmp(text, "ok") == 0;
     if (code != SQLITE_ROW && code != SQLITE_DONE) {
         fail(db, code);
     }
-    sqlite3_finalize(statement);
+    oxp_sqlite.finalize(statement);
     return sound;
 }
 
@@ -214,8 +221,8 @@ bool oxp_db_is_sound(struct oxp_db *db) {
 
 static sqlite3_stmt *prepared(struct oxp_db *db, enum oxp_db_statement which) {
     if (db->statements[which] == NULL) {
-        int code =
-            sqlite3_prepare_v3(db->handle, texts[which], -1, SQLITE_PREPARE_PERSISTENT, &db->statements[which], NULL);
+        int code = oxp_sqlite.prepare_v3(db->handle, texts[which], -1, SQLITE_PREPARE_PERSISTENT,
+                                         &db->statements[which], NULL);
         if (code != SQLITE_OK) {
             fail(db, code);
         }
@@ -227,12 +234,12 @@ static int bind(sqlite3_stmt *statement, int at, const struct oxp_db_value *valu
     const char *bytes = value->view.ptr == NULL ? "" : value->view.ptr; /* NULL would be bound as SQL's NULL */
     switch (value->kind) {
     case OXP_DB_IS_TEXT:
-        return sqlite3_bind_text64(statement, at, bytes, value->view.len, SQLITE_STATIC, SQLITE_UTF8);
+        return oxp_sqlite.bind_text64(statement, at, bytes, value->view.len, SQLITE_STATIC, SQLITE_UTF8);
     case OXP_DB_IS_BYTES:
-        return sqlite3_bind_blob64(statement, at, bytes, value->view.len, SQLITE_STATIC);
+        return oxp_sqlite.bind_blob64(statement, at, bytes, value->view.len, SQLITE_STATIC);
     case OXP_DB_IS_NUMBER:
     default:
-        return sqlite3_bind_int64(statement, at, value->number);
+        return oxp_sqlite.bind_int64(statement, at, value->number);
     }
 }
 
@@ -244,7 +251,7 @@ bool oxp_db_first(struct oxp_db *db, enum oxp_db_statement which, const struct o
     if (statement == NULL) {
         return false;
     }
-    sqlite3_reset(statement);
+    oxp_sqlite.reset(statement);
     for (size_t i = 0; i < count; i++) {
         int code = bind(statement, (int)i + 1, &values[i]);
         if (code != SQLITE_OK) {
@@ -261,19 +268,19 @@ bool oxp_db_next(struct oxp_db *db, enum oxp_db_statement which) {
         oxp_db_done(db, which);
         return false;
     }
-    int code = sqlite3_step(statement);
+    int code = oxp_sqlite.step(statement);
     if (code == SQLITE_ROW) {
         return true;
     }
     if (code != SQLITE_DONE) {
         fail(db, code);
     }
-    sqlite3_reset(statement);
+    oxp_sqlite.reset(statement);
     return false;
 }
 
 void oxp_db_done(struct oxp_db *db, enum oxp_db_statement which) {
-    sqlite3_reset(db->statements[which]); /* NULL is allowed; its failure was told by the step */
+    oxp_sqlite.reset(db->statements[which]); /* NULL is allowed; its failure was told by the step */
 }
 
 void oxp_db_run(struct oxp_db *db, enum oxp_db_statement which, const struct oxp_db_value *values, size_t count) {
@@ -284,20 +291,20 @@ void oxp_db_run(struct oxp_db *db, enum oxp_db_statement which, const struct oxp
 }
 
 int64_t oxp_db_number(struct oxp_db *db, enum oxp_db_statement which, int column) {
-    return sqlite3_column_int64(db->statements[which], column);
+    return oxp_sqlite.column_int64(db->statements[which], column);
 }
 
 struct oxp_view oxp_db_view(struct oxp_db *db, enum oxp_db_statement which, int column) {
-    const char *bytes = sqlite3_column_blob(db->statements[which], column); /* of a text its bytes, without a copy */
-    int len = sqlite3_column_bytes(db->statements[which], column);
-    if (bytes == NULL && sqlite3_errcode(db->handle) == SQLITE_NOMEM) {
+    const char *bytes = oxp_sqlite.column_blob(db->statements[which], column); /* of a text its bytes, without a copy */
+    int len = oxp_sqlite.column_bytes(db->statements[which], column);
+    if (bytes == NULL && oxp_sqlite.errcode(db->handle) == SQLITE_NOMEM) {
         fail(db, SQLITE_NOMEM);
     }
     return bytes == NULL || len <= 0 ? (struct oxp_view){"", 0} : oxp_view_of(bytes, (size_t)len);
 }
 
 bool oxp_db_is_null(struct oxp_db *db, enum oxp_db_statement which, int column) {
-    return sqlite3_column_type(db->statements[which], column) == SQLITE_NULL;
+    return oxp_sqlite.column_type(db->statements[which], column) == SQLITE_NULL;
 }
 
 bool oxp_db_exists(struct oxp_db *db, enum oxp_db_statement which, const struct oxp_db_value *values, size_t count) {
@@ -320,7 +327,7 @@ int64_t oxp_db_one(struct oxp_db *db, enum oxp_db_statement which, int64_t none)
 }
 
 int64_t oxp_db_last_id(struct oxp_db *db) {
-    return sqlite3_last_insert_rowid(db->handle);
+    return oxp_sqlite.last_insert_rowid(db->handle);
 }
 
 enum oxp_status oxp_db_prepare_all(struct oxp_db *db, struct oxp_error *error) {
@@ -350,10 +357,10 @@ enum oxp_status oxp_db_end(struct oxp_db *db, struct oxp_error *error) {
     if (status != OXP_OK) {
         oxp_error_set(error, status, 0, 0, "%s", db->error.text);
         for (size_t i = 0; i < OXP_DB_STATEMENTS; i++) { /* a query under way would be in the way */
-            sqlite3_reset(db->statements[i]);
+            oxp_sqlite.reset(db->statements[i]);
         }
-        if (!sqlite3_get_autocommit(db->handle)) { /* many failures have rolled back already */
-            sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+        if (!oxp_sqlite.get_autocommit(db->handle)) { /* many failures have rolled back already */
+            oxp_sqlite.exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
         }
     }
     db->status = OXP_OK;
@@ -361,5 +368,5 @@ enum oxp_status oxp_db_end(struct oxp_db *db, struct oxp_error *error) {
 }
 
 void oxp_db_checkpoint(struct oxp_db *db) {
-    sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    oxp_sqlite.wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }

@@ -3,8 +3,8 @@
  *
  * The lists of the ledger (sessions, tasks, breakers, incidents, writers) answer {"total": all that match, "skip": s,
  * "<list>": [entries]}, oldest first; ?limit= (1 to 1,000, 100 if absent), ?skip= and ?id= choose, of incidents also
- * ?state=, ?severity= and ?task=. Traces and logs answer {"total": …, "<list>": …}, newest first. Times are unix
- * seconds, null when unknown. */
+ * ?state=, ?severity= and ?task=. Notifications: see notifications.c. Traces and logs answer {"total": …, "<list>": …},
+ * newest first. Times are unix seconds, null when unknown. */
 #ifndef OXP_API_API_H
 #define OXP_API_API_H
 
@@ -16,6 +16,8 @@
 #include "exporter/serve/serve.h"
 
 struct oxp_rules;
+struct oxp_outbox;
+struct oxp_courier;
 
 struct oxp_api {
     struct oxp_registry *registry;
@@ -39,6 +41,10 @@ struct oxp_api {
     /* Reloads (on the loop thread, and waits) or asks to stop. `error` gets the reason. Any thread. */
     enum oxp_status (*reload)(void *ctx, struct oxp_error *error);
     void (*quit)(void *ctx);
+    /* The outbox and the courier, which stay until `release`, called with the same ctx; either may be NULL. NULL: there
+     * is no delivery. Any thread but the loop's; what is then asked of the outbox may wait for the disk. */
+    void (*hold)(void *ctx, struct oxp_outbox **outbox_out, struct oxp_courier **courier_out);
+    void (*release)(void *ctx);
     void *ctx;
 };
 

@@ -12,6 +12,7 @@ oxp_handler_fn oxp_api_events;                                                  
 oxp_handler_fn oxp_api_sessions, oxp_api_tasks, oxp_api_breakers, oxp_api_incidents,
     oxp_api_writers;                                        /* ledger_views.c */
 oxp_handler_fn oxp_api_traces, oxp_api_trace, oxp_api_logs; /* traces.c, logs.c */
+oxp_handler_fn oxp_api_notifications;                       /* notifications.c */
 
 /* Runs fn(arg) on the loop thread and waits for it. False when it did not run (and never will); then 503 has been
  * answered. */

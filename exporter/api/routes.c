@@ -35,6 +35,7 @@ static const struct oxp_route table[] = {
     {PREFIX "traces", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_traces},
     {PREFIX "traces/*", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_trace},
     {PREFIX "logs", OXP_GET, OXP_ACCESS_LEDGER, 0, oxp_api_logs},
+    {PREFIX "notifications", ASKED, OXP_ACCESS_LEDGER, 0, oxp_api_notifications}, /* may wait for the disk */
     {PROMETHEUS "query", ASKED_OR_POSTED, oxp_api_query},
     {PROMETHEUS "query_range", ASKED_OR_POSTED, oxp_api_query_range},
     {PROMETHEUS "query_exemplars", ASKED_OR_POSTED, oxp_api_query_exemplars},

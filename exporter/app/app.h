@@ -14,6 +14,8 @@ int oxp_command_test(int argc, char **argv);
 int oxp_test_rules(int argc, char **argv); /* `test rules`; called by oxp_command_test */
 int oxp_command_query(int argc, char **argv);
 int oxp_command_alerts(int argc, char **argv);
+int oxp_command_outbox(int argc, char **argv);
+int oxp_command_cloudwatch(int argc, char **argv);
 int oxp_command_send(int argc, char **argv);
 int oxp_command_healthcheck(int argc, char **argv);
 int oxp_command_help(int argc, char **argv);

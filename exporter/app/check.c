@@ -1,5 +1,6 @@
 /* oxpecker check config FILE…, oxpecker check metrics < FILE (check rules: check_rules.c) */
 #include "exporter/app/app.h"
+#include "exporter/app/delivery.h"
 #include "exporter/config/config.h"
 #include "lib/base/buf.h"
 #include <errno.h>
@@ -50,10 +51,23 @@ static int check_config_file(const char *path) {
         fprintf(stderr, "%s\n", error.text);
         return 1;
     }
-    bool bad = oxp_config_check(oxp_view_of(text, len), report, &faults) != OXP_OK;
+    struct oxp_config config;
+    struct oxp_delivery_setup delivery = {0};
+    bool bad = oxp_config_check_into(oxp_view_of(text, len), report, &faults, &config) != OXP_OK;
+    if (!bad) { /* what it names is looked for beside it */
+        free(config.values[OXP_OPT_CONFIG_FILE].text);
+        config.values[OXP_OPT_CONFIG_FILE].text = strdup(path);
+        bad = config.values[OXP_OPT_CONFIG_FILE].text == NULL;
+    }
+    if (!bad && oxp_delivery_read(&config, false, &delivery, &error) != OXP_OK) {
+        report(&faults, &error);
+        bad = true;
+    }
     if (!bad) {
         printf("%s: ok\n", path);
     }
+    oxp_delivery_setup_fini(&delivery);
+    oxp_config_fini(&config);
     free(text);
     return bad;
 }

@@ -22,6 +22,14 @@ static const struct command commands[] = {
      "evaluate a PromQL expression over what the sidecar remembers"},
     {"alerts", oxp_command_alerts, "[--server=URL] [--output=table|json] [flags]",
      "list the alerts that fire and those that are pending, with their values, since when, and why"},
+    {"outbox", oxp_command_outbox,
+     "list | show ID | retry ID | retry --receiver=NAME | retry --all [--receiver=NAME] [--state=STATE] [--limit=N] "
+     "[--output=table|json] [flags]",
+     "look at what waits to be delivered, what was set aside and why; send it again"},
+    {"cloudwatch", oxp_command_cloudwatch, "plan | apply [--prune] | test | policy | dashboard [flags]",
+     "say what would be created in CloudWatch and what it costs; create it; set off a test alarm; print the IAM "
+     "policy, or "
+     "a dashboard"},
     {"test", oxp_command_test, "rules FILE… | promql FILE…",
      "run unit tests of rules in promtool's format, or scripts in Prometheus' PromQL test language; exit 1 when a test "
      "fails"},

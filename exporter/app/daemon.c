@@ -1,6 +1,7 @@
 #include "exporter/app/daemon.h"
 
 #include "exporter/app/build.h"
+#include "exporter/app/delivery.h"
 #include "exporter/app/ruling.h"
 #include "exporter/app/sampling.h"
 #include "exporter/app/saved.h"
@@ -71,7 +72,11 @@ void oxp_daemon_note(struct oxp_daemon *daemon, int level, const char *message, 
 }
 
 static void on_ledger_note(void *ctx, int level, const char *message, const char *const *fields) {
-    oxp_daemon_note(ctx, level, message, fields);
+    struct oxp_daemon *daemon = ctx;
+    oxp_daemon_note(daemon, level, message, fields);
+    if (strcmp(message, OXP_LEDGER_BREAKER_RESET) == 0 && daemon->deliveries != NULL) {
+        oxp_deliveries_note(daemon->deliveries, "breaker.reset", fields[1]);
+    }
 }
 
 static void on_lost(void *ctx, uint64_t events) {
@@ -103,6 +108,14 @@ static void stop_from_outside(void *ctx) {
 static void quit(void *ctx) {
     struct oxp_daemon *daemon = ctx;
     oxp_loop_post(daemon->loop, stop_from_outside, daemon);
+}
+
+static void hold_outbox(void *ctx, struct oxp_outbox **outbox_out, struct oxp_courier **courier_out) {
+    oxp_deliveries_hold(((struct oxp_daemon *)ctx)->deliveries, outbox_out, courier_out);
+}
+
+static void release_outbox(void *ctx) {
+    oxp_deliveries_release(((struct oxp_daemon *)ctx)->deliveries);
 }
 
 /* ---- the Unix socket to the intake ---- */
@@ -341,6 +354,8 @@ static enum oxp_status make_server(struct oxp_daemon *daemon, struct oxp_error *
     api->ready = is_ready;
     api->reload = oxp_daemon_reload_from_outside;
     api->quit = quit;
+    api->hold = hold_outbox;
+    api->release = release_outbox;
     api->ctx = daemon;
     enum oxp_status status =
         oxp_api_routes(oxp_config_text(&daemon->config, OXP_OPT_WEB_TELEMETRY_PATH), &daemon->routes);
@@ -412,6 +427,7 @@ static enum oxp_status build(struct oxp_daemon *daemon, struct oxp_error *error)
     raise_descriptor_limit();
     if ((status = block_signals(daemon)) != OXP_OK || (status = make_log(daemon)) != OXP_OK ||
         (status = make_registry(daemon)) != OXP_OK ||
+        (status = oxp_deliveries_new(daemon, &daemon->deliveries, error)) != OXP_OK ||
         (status = oxp_recent_new(&daemon->stats, &daemon->recent)) != OXP_OK ||
         (status = oxp_loop_new(daemon->clock, &daemon->loop)) != OXP_OK ||
         (status = oxp_timer_new(daemon->loop, oxp_daemon_tick, daemon, &daemon->tick)) != OXP_OK ||
@@ -419,6 +435,7 @@ static enum oxp_status build(struct oxp_daemon *daemon, struct oxp_error *error)
         (status = make_listener(daemon, error)) != OXP_OK || (status = make_memory(daemon)) != OXP_OK ||
         (status = oxp_ruling_new(daemon, &daemon->ruling, error)) != OXP_OK ||
         (status = make_server(daemon, error)) != OXP_OK || (status = oxp_ruling_bound(daemon->ruling)) != OXP_OK ||
+        (status = oxp_deliveries_begin(daemon->deliveries)) != OXP_OK ||
         (status = oxp_sampling_new(daemon, &daemon->sampling)) != OXP_OK ||
         (status = oxp_daemon_start_probe(daemon, &daemon->config, error)) != OXP_OK ||
         (status = oxp_watching_new(daemon, &daemon->watching, error)) != OXP_OK) {
@@ -465,6 +482,13 @@ static const char *save(struct oxp_daemon *daemon) {
     return "saved";
 }
 
+/* What is left of --shutdown.grace for what waits to be delivered; a little in any case. */
+static int64_t grace_left_ms(const struct oxp_daemon *daemon) {
+    const int64_t least_ms = 1000;
+    int64_t left_ms = (daemon->stop_deadline.ns - oxp_clock_mono(daemon->clock).ns) / OXP_NS_PER_MS;
+    return daemon->no_more_waiting ? 0 : left_ms < least_ms ? least_ms : left_ms;
+}
+
 void oxp_daemon_free(struct oxp_daemon *daemon, bool clean) {
     if (daemon == NULL) {
         return;
@@ -483,6 +507,10 @@ void oxp_daemon_free(struct oxp_daemon *daemon, bool clean) {
     oxp_listener_free(daemon->listener); /* hands the last bytes to the intake */
     oxp_intake_free(daemon->intake);
     oxp_sampling_free(daemon->sampling, clean);
+    if (clean) {
+        oxp_deliveries_stop(daemon->deliveries, grace_left_ms(daemon));
+    }
+    oxp_deliveries_free(daemon->deliveries);
     oxp_ruling_free(daemon->ruling);
     const char *state = clean ? save(daemon) : "";
     oxp_ledger_free(daemon->ledger);

@@ -13,6 +13,7 @@
 
 enum oxp_phase { OXP_STARTING, OXP_READY, OXP_STOPPING };
 
+struct oxp_deliveries;
 struct oxp_ruling;
 struct oxp_sampling;
 struct oxp_watching;
@@ -35,8 +36,9 @@ struct oxp_daemon {
     struct oxp_tsdb *tsdb; /* written by the sampling thread, read by any */
     struct oxp_exemplars_store *exemplars;
     struct oxp_promql_engine *engine;
-    struct oxp_ruling *ruling;     /* ruling.h */
-    struct oxp_sampling *sampling; /* sampling.h */
+    struct oxp_ruling *ruling;         /* ruling.h */
+    struct oxp_deliveries *deliveries; /* delivery.h */
+    struct oxp_sampling *sampling;     /* sampling.h */
     struct oxp_route *routes;
     struct oxp_api api;
     struct oxp_server *server;

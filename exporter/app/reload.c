@@ -1,5 +1,7 @@
 /* Reload: the configuration is read again from the same flags, environment and file. A faulty one changes nothing. */
 #include "exporter/app/daemon.h"
+#include "exporter/app/delivery.h"
+#include "exporter/app/rule_files.h"
 #include "exporter/app/ruling.h"
 #include "exporter/app/sampling.h"
 #include "exporter/app/watching.h"
@@ -38,6 +40,32 @@ static bool probe_changed(const struct oxp_config *a, const struct oxp_config *b
     return false;
 }
 
+/* Whether the parts of delivery must be made anew: what they are made of changed. */
+static bool delivery_changed(const struct oxp_config *a, const struct oxp_config *b) {
+    static const enum oxp_option options[] = {OXP_OPT_ALERTING, OXP_OPT_CLOUDWATCH, OXP_OPT_ORCHESTRATOR_ENVIRONMENT,
+                                              OXP_OPT_WEB_EXTERNAL_URL, OXP_OPT_GLOBAL_EVALUATION_INTERVAL};
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        if (strcmp(oxp_config_text(a, options[i]), oxp_config_text(b, options[i])) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* With what stays until a restart as it is. */
+static enum oxp_status read_delivery(const struct oxp_daemon *daemon, const struct oxp_config *fresh,
+                                     const struct oxp_rule_files *rules, struct oxp_delivery_setup *delivery_out,
+                                     struct oxp_error *error) {
+    struct oxp_config seen = *fresh;
+    seen.values[OXP_OPT_ORCHESTRATOR_SERVICE] = daemon->config.values[OXP_OPT_ORCHESTRATOR_SERVICE];
+    seen.values[OXP_OPT_EXTERNAL_LABELS] = daemon->config.values[OXP_OPT_EXTERNAL_LABELS];
+    enum oxp_status status = oxp_delivery_read(&seen, true, delivery_out, error);
+    if (status == OXP_OK && (status = oxp_delivery_budget(delivery_out, rules->files, rules->count, error)) != OXP_OK) {
+        oxp_delivery_setup_fini(delivery_out);
+    }
+    return status;
+}
+
 static void apply(struct oxp_daemon *daemon, const struct oxp_config *fresh, bool new_probe) {
     struct oxp_ledger_options ledger;
     struct oxp_error error = {0};
@@ -63,9 +91,13 @@ enum oxp_status oxp_daemon_reload(struct oxp_daemon *daemon, struct oxp_error *e
     struct oxp_config fresh;
     struct oxp_family **families = daemon->stats.families;
     struct oxp_rule_files rules = {0};
+    struct oxp_delivery_setup delivery = {0};
     enum oxp_status status = oxp_config_load(&daemon->source, &fresh, error);
     if (status == OXP_OK) {
         status = oxp_rule_files_read(&fresh, daemon->log, &rules, error);
+        if (status == OXP_OK && (status = read_delivery(daemon, &fresh, &rules, &delivery, error)) != OXP_OK) {
+            oxp_rule_files_fini(&rules);
+        }
         if (status != OXP_OK) {
             oxp_config_fini(&fresh);
         }
@@ -73,6 +105,7 @@ enum oxp_status oxp_daemon_reload(struct oxp_daemon *daemon, struct oxp_error *e
     oxp_gauge_set(oxp_family_only(families[OXP_S_CONFIG_LAST_RELOAD_SUCCESSFUL]), status == OXP_OK);
     if (status != OXP_OK) {
         oxp_daemon_log_error(daemon->log, "reload failed; the old configuration stays", error);
+        oxp_deliveries_note(daemon->deliveries, "reload.failed", error->text);
         return status;
     }
     keep_what_needs_a_restart(daemon, &fresh);
@@ -80,11 +113,14 @@ enum oxp_status oxp_daemon_reload(struct oxp_daemon *daemon, struct oxp_error *e
     if (new_probe) {
         oxp_daemon_stop_probe(daemon); /* before its url goes with the old configuration */
     }
+    bool new_delivery = delivery_changed(&daemon->config, &fresh);
     struct oxp_config old = daemon->config;
     daemon->config = fresh;
     apply(daemon, &daemon->config, new_probe);
     oxp_ruling_reload(daemon->ruling, &rules, &daemon->config); /* before that thread is woken: */
     oxp_sampling_reload(daemon->sampling, &daemon->config);
+    oxp_deliveries_reload(daemon->deliveries, &delivery, new_delivery);
+    oxp_deliveries_note(daemon->deliveries, "reload", oxp_config_text(&daemon->config, OXP_OPT_CONFIG_FILE));
     oxp_config_fini(&old);
     oxp_gauge_set(oxp_family_only(families[OXP_S_CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP_SECONDS]),
                   oxp_wall_seconds(oxp_clock_wall(daemon->clock)));

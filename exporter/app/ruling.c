@@ -1,5 +1,6 @@
 #include "exporter/app/ruling.h"
 
+#include "exporter/app/delivery.h"
 #include "exporter/app/sampling.h"
 #include "lib/base/file.h"
 #include <pthread.h>
@@ -58,6 +59,7 @@ static struct oxp_view text_of(const struct oxp_labels *labels, const char *name
 static void on_alert(void *ctx, const struct oxp_alert_event *event) {
     struct oxp_ruling *ruling = ctx;
     bool fired = event->change == OXP_ALERT_FIRED;
+    oxp_deliveries_tell(ruling->daemon->deliveries, event);
     ruling->alerts_changed |= event->change != OXP_ALERT_SAME;
     if (!fired && event->change != OXP_ALERT_RESOLVED) {
         return;
@@ -299,6 +301,9 @@ bool oxp_ruling_turn(struct oxp_ruling *ruling) {
     bool fresh = take_fresh(ruling), due = ruling->sampled && now_ms(ruling) >= oxp_rules_next(ruling->rules);
     if (due) {
         oxp_rules_run(ruling->rules, now_ms(ruling), ruling->held);
+        if (!ruling->held) {
+            oxp_deliveries_rules_ready(ruling->daemon->deliveries, now_ms(ruling));
+        }
     }
     if (!fresh && !due) {
         return false;
@@ -325,8 +330,7 @@ static enum oxp_status take_external_labels(struct oxp_ruling *ruling) {
     return oxp_arena_status(&ruling->arena);
 }
 
-/* What is configured, or http with the host's name and the port. NULL without memory. */
-static char *external_url(const struct oxp_daemon *daemon, const struct oxp_config *config) {
+char *oxp_ruling_external_url(const struct oxp_daemon *daemon, const struct oxp_config *config) {
     const char *given = oxp_config_text(config, OXP_OPT_WEB_EXTERNAL_URL);
     char address[OXP_DAEMON_ADDRESS_MAX], *url = NULL;
     if (given[0] != '\0') {
@@ -368,6 +372,7 @@ static enum oxp_status build(struct oxp_ruling *ruling, struct oxp_error *error)
     for (size_t i = 0; i < files.count; i++) {
         rules += files.files[i]->rule_count;
     }
+    oxp_deliveries_rules(daemon->deliveries, files.files, files.count);
     status = oxp_rules_new(&options, &ruling->rules);
     if (status == OXP_OK) {
         status = oxp_rules_load(ruling->rules, files.files, files.count, now_ms(ruling));
@@ -409,7 +414,7 @@ enum oxp_status oxp_ruling_new(struct oxp_daemon *daemon, struct oxp_ruling **ru
 
 enum oxp_status oxp_ruling_bound(struct oxp_ruling *ruling) {
     const struct oxp_config *config = &ruling->daemon->config;
-    char *url = external_url(ruling->daemon, config);
+    char *url = oxp_ruling_external_url(ruling->daemon, config);
     struct oxp_rules_options options = {
         .interval_ms = interval_ms(config), .external_labels = ruling->external_labels, .external_url = url};
     enum oxp_status status = url == NULL ? OXP_ERR_NOMEM : oxp_rules_configure(ruling->rules, &options);
@@ -428,8 +433,9 @@ static void drop_fresh(struct fresh *fresh) {
 }
 
 void oxp_ruling_reload(struct oxp_ruling *ruling, struct oxp_rule_files *files, const struct oxp_config *config) {
-    struct fresh fresh = {
-        .files = *files, .interval_ms = interval_ms(config), .external_url = external_url(ruling->daemon, config)};
+    struct fresh fresh = {.files = *files,
+                          .interval_ms = interval_ms(config),
+                          .external_url = oxp_ruling_external_url(ruling->daemon, config)};
     struct oxp_promql_options limits = query_limits(ruling->daemon, config);
     *files = (struct oxp_rule_files){0};
     oxp_promql_engine_configure(ruling->engine, &limits);

@@ -21,6 +21,8 @@ enum oxp_status oxp_ruling_new(struct oxp_daemon *daemon, struct oxp_ruling **ru
 void oxp_ruling_free(struct oxp_ruling *ruling);
 /* The server is bound, and its port known: what templates call $externalURL. Before the sampling thread begins. */
 enum oxp_status oxp_ruling_bound(struct oxp_ruling *ruling);
+/* What is configured as web.external_url, or http with the host's name and the port; free(). NULL without memory. */
+char *oxp_ruling_external_url(const struct oxp_daemon *daemon, const struct oxp_config *config);
 /* For views, from any thread. */
 struct oxp_rules *oxp_ruling_rules(struct oxp_ruling *ruling);
 /* Takes over files that were read from the fresh configuration, to be used from the next turn on. Loop thread. */

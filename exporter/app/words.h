@@ -10,6 +10,7 @@
 bool oxp_words_flag_is_whole(const char *word);
 /* The address that a sidecar listens on (host:port) as the URL to connect to, with this path: an empty or wildcard host
  * is this machine. */
+#define OXP_WORDS_URL_ROOM 320 /* bytes that a URL is longer than its path, at most */
 void oxp_words_url(const char *listen, const char *path, char *out, size_t size);
 
 #endif

@@ -7,8 +7,11 @@
 #ifndef OXP_CONFIG_CONFIG_H
 #define OXP_CONFIG_CONFIG_H
 
+#include "lib/base/arena.h"
 #include <oxpecker/status.h>
 #include <oxpecker/view.h>
+
+struct oxp_yaml_node;
 
 enum oxp_option {
 #define OPTION(id, ...) OXP_OPT_##id,
@@ -31,6 +34,7 @@ enum oxp_option_type {
     OXP_OPT_BYTES,    /* 64MiB; KB, MB, GB and TB are powers of two, as in Prometheus */
     OXP_OPT_LABELS,   /* label names and values: a mapping in the file, else a=b,c=d (oxp_config_labels) */
     OXP_OPT_PATHS,    /* of files: a list in the file, else a,b; a flag may be repeated (oxp_config_paths) */
+    OXP_OPT_TREE,     /* a section of the file with a grammar of its own; no flag, no variable (oxp_config_tree) */
 };
 
 enum oxp_option_source { OXP_FROM_DEFAULT, OXP_FROM_FILE, OXP_FROM_ENVIRONMENT, OXP_FROM_FLAG };
@@ -57,6 +61,8 @@ struct oxp_config_value {
 
 struct oxp_config {
     struct oxp_config_value values[OXP_OPTIONS];
+    const struct oxp_yaml_node *trees[OXP_OPTIONS]; /* TREE; NULL = not in the file */
+    struct oxp_arena arena;                         /* of the trees */
 };
 
 static inline const char *oxp_config_text(const struct oxp_config *config, enum oxp_option option) {
@@ -77,6 +83,11 @@ enum oxp_status oxp_config_labels(const struct oxp_config *config, enum oxp_opti
 /* The paths of a PATHS option, as they were given, ended by NULL, in one block: free(*paths_out). OXP_ERR_NOMEM. */
 enum oxp_status oxp_config_paths(const struct oxp_config *config, enum oxp_option option, char ***paths_out);
 
+/* The mapping of a TREE option, its variables expanded, with every node's place in the file; NULL when the file has no
+ * such section. Lives as long as the configuration. The option's text is the tree in one canonical line: equal texts
+ * are equal trees. */
+const struct oxp_yaml_node *oxp_config_tree(const struct oxp_config *config, enum oxp_option option);
+
 struct oxp_config_source {
     int argc;
     char *const *argv;        /* flags only, without the program's name */
@@ -95,6 +106,10 @@ enum oxp_status oxp_config_load(const struct oxp_config_source *source, struct o
  * environment. */
 enum oxp_status oxp_config_check(struct oxp_view text, void (*report)(void *ctx, const struct oxp_error *error),
                                  void *ctx);
+/* The same, and gives what was read: the file's values and the defaults, without flags and environment. `config_out` is
+ * to be freed with oxp_config_fini whatever comes; it is whole when the status is OXP_OK. */
+enum oxp_status oxp_config_check_into(struct oxp_view text, void (*report)(void *ctx, const struct oxp_error *error),
+                                      void *ctx, struct oxp_config *config_out);
 /* Reads a file (a pipe too) whole, at most 1 MiB; free(*text_out). `error` names the path and the reason. */
 enum oxp_status oxp_config_read_file(const char *path, char **text_out, size_t *len_out, struct oxp_error *error);
 void oxp_config_fini(struct oxp_config *config);

@@ -48,7 +48,10 @@ void oxp_config_read_environment(struct oxp_config_reader *reader) {
         }
         enum oxp_option option = oxp_option_find(name, OXP_NAME_ENVIRONMENT);
         struct oxp_view value = oxp_view_from(equals + 1);
-        if (option != OXP_OPTIONS) {
+        if (option != OXP_OPTIONS && oxp_option_file_only(option)) {
+            oxp_config_fault(reader, 0, 0, "%s: the section %s stands in the file only",
+                             oxp_option_spec(option)->environment, oxp_option_spec(option)->key);
+        } else if (option != OXP_OPTIONS) {
             const char *known = oxp_option_spec(option)->environment;
             oxp_config_set(reader, &(struct oxp_config_entry){option, OXP_FROM_ENVIRONMENT, known, 0, 0}, value);
         } else if (!is_service_link(name, value)) {

@@ -276,8 +276,10 @@ static void read_section(struct oxp_config_reader *reader, const struct oxp_yaml
         return;
     }
     if (strchr(oxp_option_spec(option)->key, '.') == NULL) {
-        bool paths = oxp_option_spec(option)->type == OXP_OPT_PATHS;
-        (paths ? read_paths : read_labels)(reader, section, option);
+        enum oxp_option_type type = oxp_option_spec(option)->type;
+        (type == OXP_OPT_TREE    ? oxp_config_read_tree
+         : type == OXP_OPT_PATHS ? read_paths
+                                 : read_labels)(reader, section, option);
         return;
     }
     if (section->kind != OXP_YAML_MAPPING && section->kind != OXP_YAML_NULL) {

@@ -92,6 +92,11 @@ static size_t read_flag(struct oxp_config_reader *reader, const char *arg, const
         return used;
     }
     const struct oxp_option_spec *spec = oxp_option_spec(flag.option);
+    if (oxp_option_file_only(flag.option)) {
+        oxp_config_fault(reader, 0, 0, "there is no flag --%s: the section %s stands in the file only", spec->flag,
+                         spec->key);
+        return used;
+    }
     bool taken = spec->type == OXP_OPT_BOOL ? take_bool(reader, &flag) : take_value(reader, &flag, next, &used);
     if (!taken) {
         return used;

@@ -154,6 +154,17 @@ enum oxp_status oxp_config_load(const struct oxp_config_source *source, struct o
     return reader.status;
 }
 
+enum oxp_status oxp_config_check_into(struct oxp_view text, void (*report)(void *ctx, const struct oxp_error *error),
+                                      void *ctx, struct oxp_config *config_out) {
+    *config_out = (struct oxp_config){0};
+    struct oxp_config_reader reader = {.config = config_out, .environment = environ, .report = report, .ctx = ctx};
+    oxp_config_read_yaml(&reader, text);
+    if (reader.status == OXP_OK) {
+        read_defaults(&reader);
+    }
+    return reader.status;
+}
+
 enum oxp_status oxp_config_check(struct oxp_view text, void (*report)(void *ctx, const struct oxp_error *error),
                                  void *ctx) {
     struct oxp_config_reader reader = {.environment = environ, .report = report, .ctx = ctx};
@@ -165,5 +176,6 @@ void oxp_config_fini(struct oxp_config *config) {
     for (size_t i = 0; i < OXP_OPTIONS; i++) {
         free(config->values[i].text);
     }
+    oxp_arena_fini(&config->arena);
     *config = (struct oxp_config){0};
 }

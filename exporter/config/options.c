@@ -30,6 +30,10 @@ bool oxp_option_outside_file(enum oxp_option option) {
     return option == OXP_OPT_CONFIG_FILE;
 }
 
+bool oxp_option_file_only(enum oxp_option option) {
+    return specs[option].type == OXP_OPT_TREE;
+}
+
 struct oxp_view oxp_option_name(enum oxp_option option, enum oxp_option_name form) {
     const struct oxp_option_spec *spec = &specs[option];
     switch (form) {
@@ -92,7 +96,8 @@ struct oxp_view oxp_option_nearest(struct oxp_view name, enum oxp_option_name fo
     bool in_file = form == OXP_NAME_KEY || form == OXP_NAME_SECTION;
     for (enum oxp_option option = 0; option < OXP_OPTIONS; option++) {
         struct oxp_view candidate = oxp_option_name(option, form);
-        if ((in_file && oxp_option_outside_file(option)) || candidate.len >= NAME_MAX_BYTES) {
+        bool elsewhere = in_file ? oxp_option_outside_file(option) : oxp_option_file_only(option);
+        if (elsewhere || candidate.len >= NAME_MAX_BYTES) {
             continue;
         }
         unsigned d = distance(name, candidate);
@@ -135,6 +140,7 @@ void oxp_option_expected(const struct oxp_option_spec *spec, struct oxp_buf *out
         [OXP_OPT_BYTES] = "a size such as 64MiB, from ",
         [OXP_OPT_LABELS] = "label names and values, such as replica=a,zone=b",
         [OXP_OPT_PATHS] = "paths of files, such as a.yml,rules/*.yml",
+        [OXP_OPT_TREE] = "a mapping of keys to values",
     };
     oxp_buf_append_text(out, words[spec->type]);
     if (spec->type == OXP_OPT_CHOICE) {

@@ -22,6 +22,8 @@ enum oxp_option oxp_option_find(struct oxp_view name, enum oxp_option_name form)
 struct oxp_view oxp_option_nearest(struct oxp_view name, enum oxp_option_name form);
 /* True for what flags and environment alone may give. */
 bool oxp_option_outside_file(enum oxp_option option);
+/* True for what the file alone may give. */
+bool oxp_option_file_only(enum oxp_option option);
 /* "a whole number from 1 to 65536": what a value must be. */
 void oxp_option_expected(const struct oxp_option_spec *spec, struct oxp_buf *out);
 
@@ -99,5 +101,9 @@ void oxp_config_set(struct oxp_config_reader *reader, const struct oxp_config_en
 void oxp_config_read_flags(struct oxp_config_reader *reader, int argc, char *const *argv);
 void oxp_config_read_environment(struct oxp_config_reader *reader);
 void oxp_config_read_yaml(struct oxp_config_reader *reader, struct oxp_view text);
+
+/* tree.c: a section of type TREE. */
+void oxp_config_read_tree(struct oxp_config_reader *reader, const struct oxp_yaml_node *section,
+                          enum oxp_option option);
 
 #endif

@@ -11,7 +11,7 @@ static const char *placeholder(const struct oxp_option_spec *spec) {
         [OXP_OPT_URL] = "URL",      [OXP_OPT_ADDRESS] = "ADDRESS", [OXP_OPT_BOOL] = "BOOL",
         [OXP_OPT_COUNT] = "N",      [OXP_OPT_MODE] = "MODE",       [OXP_OPT_DURATION] = "DURATION",
         [OXP_OPT_CHOICE] = "WORD",  [OXP_OPT_BYTES] = "SIZE",      [OXP_OPT_LABELS] = "NAME=VALUE,…",
-        [OXP_OPT_PATHS] = "PATH,…",
+        [OXP_OPT_PATHS] = "PATH,…", [OXP_OPT_TREE] = "MAPPING",
     };
     return words[spec->type];
 }
@@ -95,6 +95,9 @@ char *oxp_config_help(void) {
     enum oxp_status status = OXP_OK;
     for (enum oxp_option option = 0; option < OXP_OPTIONS && status == OXP_OK; option++) {
         const struct oxp_option_spec *spec = oxp_option_spec(option);
+        if (oxp_option_file_only(option)) {
+            continue;
+        }
         oxp_buf_clear(&flag);
         oxp_buf_clear(&meaning);
         append_usage(&flag, spec);
@@ -160,7 +163,9 @@ char *oxp_config_man(void) {
     oxp_buf_init(&out, 0);
     oxp_buf_append_text(&out, ".SH OPTIONS\n");
     for (enum oxp_option option = 0; option < OXP_OPTIONS; option++) {
-        append_man_row(&out, oxp_option_spec(option));
+        if (!oxp_option_file_only(option)) {
+            append_man_row(&out, oxp_option_spec(option));
+        }
     }
     return oxp_buf_take(&out, NULL);
 }
@@ -179,7 +184,11 @@ static void append_markdown_row(struct oxp_buf *out, enum oxp_option option) {
     if (!oxp_option_outside_file(option)) {
         oxp_buf_append_format(out, " `%s`", spec->key);
     }
-    oxp_buf_append_format(out, "<br>`--%s`<br>`%s` | ", spec->flag, spec->environment);
+    if (oxp_option_file_only(option)) {
+        oxp_buf_append_text(out, "<br>in the file only | ");
+    } else {
+        oxp_buf_append_format(out, "<br>`--%s`<br>`%s` | ", spec->flag, spec->environment);
+    }
     oxp_option_expected(spec, out);
     oxp_buf_append_text(out, " | ");
     append_code(out, spec->initial);

@@ -353,7 +353,7 @@ static read_fn *const readers[] = {
     [OXP_OPT_URL] = read_url,       [OXP_OPT_ADDRESS] = read_address,   [OXP_OPT_BOOL] = read_bool,
     [OXP_OPT_COUNT] = read_count,   [OXP_OPT_DURATION] = read_duration, [OXP_OPT_MODE] = read_mode,
     [OXP_OPT_CHOICE] = read_choice, [OXP_OPT_BYTES] = read_bytes,       [OXP_OPT_LABELS] = read_text,
-    [OXP_OPT_PATHS] = read_text,
+    [OXP_OPT_PATHS] = read_text,    [OXP_OPT_TREE] = read_text,
 };
 
 /* What no value may hold, whatever its type; NULL when it is clean. */

@@ -253,6 +253,8 @@ enum oxp_status oxp_on_breaker(struct oxp_ledger *ledger, struct oxp_moment *mom
         if (to == OXP_BREAKER_CLOSED && oxp_view_is(oxp_event_text(event, OXP_FIELD_CAUSE), "manual")) {
             oxp_count_event(ledger, moment, breaker->value->cells[OXP_BRK_RESETS]);
             oxp_incidents_manual_reset(ledger, moment);
+            const char *pairs[] = {"breaker", breaker->name, "writer", breaker->owner->writer, NULL};
+            oxp_note(ledger, OXP_NOTE_INFO, OXP_LEDGER_BREAKER_RESET, pairs);
         }
     }
     return OXP_OK;

@@ -19,6 +19,8 @@
 
 struct oxp_ledger;
 
+#define OXP_LEDGER_BREAKER_RESET "a breaker was reset by hand"
+
 struct oxp_ledger_options {
     const struct oxp_clock *clock;
     double liveness_s;        /* 30: no heartbeat or event with a boot for so long = down */
@@ -31,7 +33,8 @@ struct oxp_ledger_options {
     size_t max_sessions,
         max_tasks; /* records kept open; 0 = 100,000 each; past it the oldest without a live owner goes first */
     const char *environment; /* for orchestrator_info when the event does not say; may be NULL */
-    /* A line for the log; `fields` as name, value pairs of C strings ended by NULL. May be NULL. */
+    /* A line for the log; `fields` as name, value pairs of C strings ended by NULL. May be NULL. The message of a
+     * manual act is OXP_LEDGER_BREAKER_RESET itself, and its first field names what was reset. */
     void (*on_note)(void *ctx, int level, const char *message, const char *const *fields);
     /* Events that a gap in `seq` shows as lost: for oxpecker_events_lost_total. May be NULL. */
     void (*on_lost)(void *ctx, uint64_t count);

@@ -11,6 +11,7 @@
 #define SIDECAR "The sidecar itself"
 #define PROCESS "The sidecar's process"
 #define ABSENT OXP_FAMILY_ABSENT
+#define LAZY OXP_FAMILY_LAZY
 
 /* Closed label sets */
 #define SET(name, ...) static const char *const name[] = {__VA_ARGS__, NULL}

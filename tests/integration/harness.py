@@ -55,11 +55,12 @@ def api(port, path, arguments):
 class Sidecar:
     """One sidecar. Use as a context manager; start, stop and kill may be called again on the same directory."""
 
-    def __init__(self, *flags, storage=False, config=None, directory=None):
+    def __init__(self, *flags, storage=False, config=None, directory=None, environment=None):
         self.own_directory = directory is None
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="oxpecker-test-"))
         self.socket = self.directory / "events.sock"
         self.flags = list(flags)
+        self.environment = no_proxy_environment(**(environment or {}))
         if storage:
             (self.directory / "storage").mkdir(exist_ok=True)
             self.flags.append(f"--storage.path={self.directory / 'storage'}")
@@ -86,7 +87,7 @@ class Sidecar:
     def start(self):
         offset = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stderr=log, stdin=subprocess.DEVNULL, env=no_proxy_environment())
+            self.process = subprocess.Popen(self.command(), stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
 
         def ready():
             if self.process.poll() is not None:

@@ -33,6 +33,11 @@ static const struct row accepted[] = {
     {"variable", "orchestrator:\n  environment: ${OXP_TEST_NAME}\n", ""},
     {"variable as a number", "orchestrator:\n  sessions_limit: ${OXP_TEST_NUMBER}\n", ""},
     {"variable as a number in quotes", "orchestrator: {sessions_limit: \"${OXP_TEST_NUMBER}\"}\n", ""},
+    {"variable with a default", "orchestrator: {environment: \"${OXP_TEST_ABSENT:-a b}\"}\n", ""},
+    {"variable with an empty default", "orchestrator: {environment: \"${OXP_TEST_ABSENT:-}\"}\n", ""},
+    {"trees", "alerting: {route: {receiver: x}, receivers: [{name: x}, ~, [a, {b: c}]]}\ncloudwatch: {}\n", ""},
+    {"no trees", "alerting:\ncloudwatch: ~\n", ""},
+    {"variables in a tree", "alerting: {receivers: [{name: \"${OXP_TEST_NAME}-$$\"}]}\n", ""},
     {"dollar", "orchestrator: {environment: a$$b}\n", ""},
     {"sizes", "storage: {memory_limit: 64MiB}\nquery: {memory_limit: 67108864}\n", ""},
     {"labels", "external_labels: {replica: \"${OXP_TEST_NAME}-1\", _zone9: \"a,b\\\\\", empty: \"\"}\n", ""},
@@ -46,7 +51,13 @@ static const struct row accepted[] = {
 
 static const struct row refused[] = {
     {"unknown section", "webb: {}\n", "1:1: there is no section webb; did you mean web?\n"},
-    {"unknown section with nothing near", "alerting:\n  route: {}\n", "1:1: there is no section alerting\n"},
+    {"unknown section with nothing near", "mailing:\n  route: {}\n", "1:1: there is no section mailing\n"},
+    {"a tree that is a list", "alerting: [a]\n",
+     "1:11: alerting: found a list; expected a mapping of keys to values\n"},
+    {"a tree that is text", "cloudwatch: a\n", "1:13: cloudwatch: found text; expected a mapping of keys to values\n"},
+    {"variables deep in a tree", "alerting:\n  receivers:\n  - {name: a, url: \"${OXP_TEST_ABSENT}\"}\n  - name: a$b\n",
+     "3:20: alerting: the environment variable OXP_TEST_ABSENT is not set\n"
+     "4:11: alerting: a $ must begin ${NAME}; write $$ for the character itself\n"},
     {"unknown key", "web:\n  listen_adress: x\n",
      "2:3: there is no key web.listen_adress; did you mean web.listen_address?\n"},
     {"key of another section", "web: {path: /x}\n", "1:7: there is no key web.path\n"},

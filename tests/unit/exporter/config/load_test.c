@@ -1,5 +1,6 @@
 #include "exporter/config/config.h"
 
+#include "lib/yaml/yaml.h"
 #include "tests/support/alloc_fail.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -452,6 +453,57 @@ static void test_secrets_are_not_shown(void **state) {
     assert_non_null(strstr(error.text, "limits.series"));
 }
 
+static const struct oxp_yaml_node *member(const struct oxp_yaml_node *mapping, const char *key) {
+    for (const struct oxp_yaml_node *node = mapping == NULL ? NULL : mapping->first; node != NULL; node = node->next) {
+        if (oxp_view_is(node->key, key)) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+/* A section with a grammar of its own: expanded, with its places, and comparable by its text. */
+static void test_trees(void **state) {
+    (void)state;
+    struct input input = {
+        .environment = {"HOST=a"},
+        .file = "alerting:\n  receivers:\n  - name: \"x-${HOST}\"\n    url: ${NOT:-http://h}\n  none: ~\n"};
+    struct input other = {.environment = {"HOST=b"}, .file = input.file}, without = {.file = "alerting:\n"};
+    struct oxp_config config, second, third;
+    struct oxp_error error = {0};
+    assert_int_equal(load(&input, &config, &error), OXP_OK);
+    const struct oxp_yaml_node *tree = oxp_config_tree(&config, OXP_OPT_ALERTING);
+    const struct oxp_yaml_node *receivers = member(tree, "receivers");
+    assert_non_null(receivers);
+    const struct oxp_yaml_node *name = member(receivers->first, "name"), *url = member(receivers->first, "url");
+    assert_true(oxp_view_is(name->text, "x-a") && name->quoted && name->line == 3 && name->column == 11);
+    assert_true(oxp_view_is(url->text, "http://h") && !url->quoted);
+    assert_int_equal(member(tree, "none")->kind, OXP_YAML_NULL);
+    assert_null(oxp_config_tree(&config, OXP_OPT_CLOUDWATCH));
+    assert_int_equal(load(&other, &second, &error), OXP_OK);
+    assert_int_equal(load(&without, &third, &error), OXP_OK);
+    assert_null(oxp_config_tree(&third, OXP_OPT_ALERTING));
+    assert_string_equal(oxp_config_text(&third, OXP_OPT_ALERTING), "");
+    assert_string_not_equal(oxp_config_text(&config, OXP_OPT_ALERTING), oxp_config_text(&second, OXP_OPT_ALERTING));
+    oxp_config_fini(&second);
+    assert_int_equal(load(&input, &second, &error), OXP_OK);
+    assert_string_equal(oxp_config_text(&config, OXP_OPT_ALERTING), oxp_config_text(&second, OXP_OPT_ALERTING));
+    oxp_config_fini(&config);
+    oxp_config_fini(&second);
+    oxp_config_fini(&third);
+}
+
+static void test_trees_stand_in_the_file_only(void **state) {
+    (void)state;
+    struct input flag = {.args = {"--alerting=x"}}, variable = {.environment = {"OXPECKER_CLOUDWATCH=x"}};
+    struct oxp_config config;
+    struct oxp_error error = {0};
+    assert_int_equal(load(&flag, &config, &error), OXP_ERR_INVALID);
+    assert_string_equal(error.text, "there is no flag --alerting: the section alerting stands in the file only");
+    assert_int_equal(load(&variable, &config, &error), OXP_ERR_INVALID);
+    assert_string_equal(error.text, "OXPECKER_CLOUDWATCH: the section cloudwatch stands in the file only");
+}
+
 static const struct input everything = {
     {"--log.level=debug", "--web.enable-lifecycle"},
     {"OXPECKER_STORAGE_PATH=/x", "HOST=a"},
@@ -481,7 +533,8 @@ static void load_once(void *ctx) {
 static void test_no_memory(void **state) {
     (void)state;
     write_file("log: {format: json}\nlimits: {series: 500}\norchestrator:\n  environment: ${HOST}-$$\n"
-               "external_labels: {a: b, c: \"${HOST}\"}\nrule_files: [a, \"${HOST}\"]\n");
+               "external_labels: {a: b, c: \"${HOST}\"}\nrule_files: [a, \"${HOST}\"]\n"
+               "alerting: {route: {receiver: x}, receivers: [{name: \"${HOST}\"}, ~]}\n");
     assert_true(alloc_fail_each(load_once, NULL) > OXP_OPTIONS);
     write_file("log: {format: xml, x: y}\nlimits: [500]\norchestrator:\n  environment: ${NOT}\n");
     static int wrong;
@@ -570,6 +623,8 @@ int main(void) {
         cmocka_unit_test(test_file_limit),
         cmocka_unit_test(test_pipe),
         cmocka_unit_test(test_secrets_are_not_shown),
+        cmocka_unit_test(test_trees),
+        cmocka_unit_test(test_trees_stand_in_the_file_only),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

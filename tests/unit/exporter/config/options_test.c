@@ -28,7 +28,8 @@ static void test_names_follow_the_rule(void **state) {
         assert_string_equal(spec->flag, flag);
         assert_string_equal(spec->environment, environment);
         const char *dot = strchr(spec->key, '.'); /* at the top of the file stand sections, mappings and lists */
-        assert_int_equal(dot == NULL, spec->type == OXP_OPT_LABELS || spec->type == OXP_OPT_PATHS);
+        assert_int_equal(dot == NULL,
+                         spec->type == OXP_OPT_LABELS || spec->type == OXP_OPT_PATHS || spec->type == OXP_OPT_TREE);
         assert_true(dot == NULL || strchr(dot + 1, '.') == NULL); /* so that a section is one level of YAML */
     }
 }
@@ -94,7 +95,9 @@ static void test_nearest(void **state) {
         {"wbe", OXP_NAME_SECTION, "web"}, /* a swap is one mistake */
         {"wxy", OXP_NAME_SECTION, ""},
         {"configs", OXP_NAME_SECTION, ""},
-        {"alerting", OXP_NAME_SECTION, ""},
+        {"cloudwach", OXP_NAME_SECTION, "cloudwatch"},
+        {"cloudwach", OXP_NAME_FLAG, ""}, /* in the file only */
+        {"OXPECKER_ALERTNG", OXP_NAME_ENVIRONMENT, ""},
         {"web.listen_address", OXP_NAME_FLAG, "web.listen-address"},
         {"OXPECKER_LOG_LEVL", OXP_NAME_ENVIRONMENT, "OXPECKER_LOG_LEVEL"},
         {"", OXP_NAME_KEY, ""},

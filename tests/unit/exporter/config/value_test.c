@@ -352,7 +352,16 @@ static void test_expand(void **state) {
         {"${}", NULL, "a $ must begin ${NAME}; write $$ for the character itself"},
         {"${HOST", NULL, "a $ must begin ${NAME}; write $$ for the character itself"},
         {"${9}", NULL, "a $ must begin ${NAME}; write $$ for the character itself"},
-        {"${HOST:-x}", NULL, "a $ must begin ${NAME}; write $$ for the character itself"},
+        {"${HOST:-x}", "a", NULL},
+        {"${ABSENT:-x y}-", "x y-", NULL},
+        {"${ABSENT:-}", "", NULL},
+        {"${EMPTY:-x}", "x", NULL},
+        {"${ABSENT:-$}", "$", NULL}, /* as it stands */
+        {"${ABSENT:-a:-b}", "a:-b", NULL},
+        {"${HOST:x}", NULL, "a $ must begin ${NAME}; write $$ for the character itself"},
+        {"${HOST-x}", NULL, "a $ must begin ${NAME}; write $$ for the character itself"},
+        {"${:-x}", NULL, "a $ must begin ${NAME}; write $$ for the character itself"},
+        {"${HOST:-x", NULL, "a $ must begin ${NAME}; write $$ for the character itself"},
         {"$x}", NULL, "a $ must begin ${NAME}; write $$ for the character itself"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

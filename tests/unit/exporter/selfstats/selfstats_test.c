@@ -115,7 +115,13 @@ static void families_and_labels(void **state) {
         {"oxpecker_ring_entries", 4, "buffer=\"samples\""},
         {"oxpecker_traces_active", 1, ""},
         {"oxpecker_spans_dropped_total", 1, ""},
-        {"oxpecker_notifications_total", 0, ""}, /* later */
+        {"oxpecker_notifications_total", 0, ""},
+        {"oxpecker_notifications_failed_total", 0, ""},
+        {"oxpecker_notifications_suppressed_total", 0, ""}, /* later */
+        {"oxpecker_outbox_entries", 0, ""},
+        {"oxpecker_outbox_oldest_timestamp_seconds", 0, ""},
+        {"oxpecker_cloudwatch_requests_total", 3, "outcome=\"failed\""},
+        {"oxpecker_cloudwatch_last_success_timestamp_seconds", 0, ""},
         {"process_cpu_seconds_total", 1, ""},
         {"process_start_time_seconds", 1, ""},
         {"process_open_fds", 0, ""}, /* not before a collection */
