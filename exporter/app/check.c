@@ -1,6 +1,7 @@
 /* oxpecker check config FILE…, oxpecker check metrics < FILE (check rules: check_rules.c) */
 #include "exporter/app/app.h"
 #include "exporter/app/delivery.h"
+#include "exporter/app/rule_files.h"
 #include "exporter/config/config.h"
 #include "lib/base/buf.h"
 #include <errno.h>
@@ -42,6 +43,21 @@ static void report(void *ctx, const struct oxp_error *error) {
     fprintf(stderr, "%s:%u:%u: %s\n", faults->file, error->line, error->column, error->text);
 }
 
+/* The rule files that it names, as the daemon would read them: the first fault, which has its own place. */
+static bool check_rule_files(const struct oxp_config *config) {
+    struct oxp_rule_files files = {0};
+    struct oxp_error error = {0};
+    if (config->values[OXP_OPT_RULE_FILES].source == OXP_FROM_DEFAULT) {
+        return true;
+    }
+    if (oxp_rule_files_read(config, NULL, &files, &error) != OXP_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        return false;
+    }
+    oxp_rule_files_fini(&files);
+    return true;
+}
+
 static int check_config_file(const char *path) {
     struct faults faults = {.file = path};
     struct oxp_error error = {0};
@@ -63,6 +79,7 @@ static int check_config_file(const char *path) {
         report(&faults, &error);
         bad = true;
     }
+    bad = bad || !check_rule_files(&config);
     if (!bad) {
         printf("%s: ok\n", path);
     }

@@ -228,6 +228,9 @@ static void turn(struct oxp_deliveries *deliveries) {
     }
     if (deliveries->outbox != NULL) {
         (void)oxp_outbox_sweep(deliveries->outbox, now_ms(deliveries)); /* what it failed at is in its counts */
+        if (oxp_outbox_was_touched(deliveries->outbox) && deliveries->parts.courier != NULL) {
+            oxp_courier_wake(deliveries->parts.courier, oxp_view_of(NULL, 0));
+        }
         oxp_delivery_show_outbox(daemon, deliveries->outbox, &deliveries->failures);
     }
     oxp_delivery_publish(&deliveries->parts, now_ms(deliveries));

@@ -321,6 +321,9 @@ static enum oxp_status make_courier(struct oxp_delivery_parts *parts, const stru
         .clock = daemon->clock,
         .http_new = oxp_net_http_new,
         .seed = (uint64_t)oxp_clock_mono(daemon->clock).ns,
+        /* so that what waited for an hour has gone within two minutes of the receiver's return */
+        .delay_max_s = 60,
+        .open_max_s = 60,
         .on_send = oxp_delivery_on_send,
         .ctx = daemon,
     };

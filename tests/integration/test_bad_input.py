@@ -192,6 +192,7 @@ class Start(unittest.TestCase):
     def test_configuration(self):
         with tempfile.TemporaryDirectory() as directory:
             path = pathlib.Path(directory) / "c.yml"
+            (pathlib.Path(directory) / "rules.yml").write_text("groups: [{name: g, rules: [\n   {alert: A, expr: 'rate(up[2h])'}]}]\n")
             for text, fragments in [
                 ("web:\n  listen_adress: ':1'\n", [f"{path}:2:3", "listen_adress", "listen_address"]),
                 ("web: [1]\n", [f"{path}:1:6"]),
@@ -199,6 +200,7 @@ class Start(unittest.TestCase):
                 ("shutdown: {grace: -5s}\n", [f"{path}:1:19"]),
                 ("a: b: c\n", [f"{path}:1:"]),
                 ("log: {level: loud}\n", [f"{path}:1:14", "loud", "debug"]),
+                ("rule_files: [rules.yml]\n", [f"{directory}/rules.yml:2:5", "2h5m", "--storage.retention"]),
             ]:
                 with self.subTest(text):
                     path.write_text(text)
