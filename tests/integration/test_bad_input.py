@@ -200,7 +200,7 @@ class Start(unittest.TestCase):
                 ("shutdown: {grace: -5s}\n", [f"{path}:1:19"]),
                 ("a: b: c\n", [f"{path}:1:"]),
                 ("log: {level: loud}\n", [f"{path}:1:14", "loud", "debug"]),
-                ("rule_files: [rules.yml]\n", [f"{directory}/rules.yml:2:5", "2h5m", "--storage.retention"]),
+                ("rule_files: [rules.yml]\n", [f"{directory}/rules.yml:2:4", "2h5m", "--storage.retention"]),
             ]:
                 with self.subTest(text):
                     path.write_text(text)
