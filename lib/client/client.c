@@ -254,6 +254,9 @@ void oxp_client_put(struct oxp_client *client, const struct oxp_encoded *event, 
         client->ticket++;
         if (record != NULL) {
             copy_event(record, event, client->ticket);
+            if (record->ts_us == 0) { /* under the lock: what comes later in the queue is never earlier */
+                record->ts_us = oxp_clock_wall(client->clock).ns / 1000;
+            }
         } else {
             client->dropped++;
             client->outrun += is_state;
@@ -272,8 +275,7 @@ static void put_report(struct oxp_client *client, const struct oxp_report *what,
     if (!oxp_encode(what, &event)) {
         return;
     }
-    event.head.ts_us =
-        what->ts > 0 && what->ts < 1e11 ? (int64_t)(what->ts * 1e6) : oxp_clock_wall(client->clock).ns / 1000;
+    event.head.ts_us = what->ts > 0 && what->ts < 1e11 ? (int64_t)(what->ts * 1e6) : 0;
     oxp_client_put(client, &event, last);
 }
 

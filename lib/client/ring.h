@@ -38,7 +38,7 @@ struct oxp_record {
     uint8_t flags;
     uint8_t key_len;
     uint64_t ticket; /* order of the events, from 1 */
-    int64_t ts_us;   /* unix time, microseconds */
+    int64_t ts_us;   /* unix time, microseconds; 0 = when it is put in */
     uint16_t body_len;
     uint8_t ref_len;
     uint8_t state_len;
