@@ -152,6 +152,9 @@ static enum oxp_status add_threshold(struct oxp_cw_wish *wish, const struct oxp_
         alarm->description = oxp_cw_text_keep(wish->arena, &text);
         status = alarm->description == NULL ? OXP_ERR_NOMEM : OXP_OK;
     }
+    if (status == OXP_OK && wish->input->config->lane == OXP_CW_OTLP) {
+        status = oxp_cw_promql_threshold(wish, alarm, threshold->metric->kind);
+    }
     return status;
 }
 
@@ -185,7 +188,10 @@ static enum oxp_status add_heartbeat(struct oxp_cw_wish *wish) {
     alarm->datapoints = alarm->of = HEARTBEAT_PERIODS;
     alarm->missing = OXP_CW_BREACHING;
     alarm->actions = config->heartbeat_actions;
-    return alarm->description == NULL ? OXP_ERR_NOMEM : OXP_OK;
+    if (alarm->description == NULL) {
+        return OXP_ERR_NOMEM;
+    }
+    return config->lane == OXP_CW_OTLP ? oxp_cw_promql_heartbeat(wish, alarm) : OXP_OK;
 }
 
 /* ---- All ---- */
@@ -194,6 +200,11 @@ static enum oxp_status condition_of(struct oxp_cw_wish *wish, const struct oxp_c
                                     struct oxp_cw_planned *planned) {
     struct oxp_buf text;
     oxp_buf_init(&text, 0);
+    if (alarm->query != NULL) {
+        oxp_cw_promql_condition(alarm, &text);
+        planned->condition = oxp_cw_text_keep(wish->arena, &text);
+        return planned->condition == NULL ? OXP_ERR_NOMEM : OXP_OK;
+    }
     oxp_buf_append_format(&text, "%s of %s", alarm->statistic, alarm->metric);
     for (size_t i = 0; i < alarm->dimension_count; i++) {
         oxp_buf_append_format(&text, "%s%s=%s", i == 0 ? "{" : ", ", alarm->dimensions[i].name,
@@ -229,7 +240,7 @@ static enum oxp_status to_planned(struct oxp_cw_wish *wish, const struct oxp_cw_
                                     .name = alarm->name,
                                     .kind = alarm->kind,
                                     .differences = "",
-                                    .high_resolution = alarm->period_s < 60,
+                                    .high_resolution = alarm->query == NULL && alarm->period_s < 60,
                                     .has_actions = alarm->actions.alarm != NULL && alarm->actions.alarm[0] != NULL};
         if (status == OXP_OK) {
             status = condition_of(wish, alarm, &planned[i]);

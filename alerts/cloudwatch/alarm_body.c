@@ -79,6 +79,21 @@ static bool is_percentile(const char *statistic) {
     return true;
 }
 
+static void put_metric(const struct oxp_cw_alarm *alarm, const struct oxp_cw_plan_input *input, struct oxp_json *body,
+                       enum oxp_status *status) {
+    oxp_cw_put_text(body, "Namespace", input->config->namespace_name, status);
+    oxp_cw_put_text(body, "MetricName", alarm->metric, status);
+    oxp_cw_put(body, "Dimensions", oxp_cw_dimensions_json(alarm->dimensions, alarm->dimension_count), status);
+    oxp_cw_put_text(body, is_percentile(alarm->statistic) ? "ExtendedStatistic" : "Statistic", alarm->statistic,
+                    status);
+    oxp_cw_put(body, "Period", oxp_json_count(alarm->period_s), status);
+    oxp_cw_put(body, "EvaluationPeriods", oxp_json_count(alarm->of), status);
+    oxp_cw_put(body, "DatapointsToAlarm", oxp_json_count(alarm->datapoints), status);
+    oxp_cw_put(body, "Threshold", oxp_json_number(alarm->threshold), status);
+    oxp_cw_put_text(body, "ComparisonOperator", alarm->comparison, status);
+    oxp_cw_put_text(body, "TreatMissingData", oxp_cw_missing_name(alarm->missing), status);
+}
+
 enum oxp_status oxp_cw_alarm_body(const struct oxp_cw_alarm *alarm, const struct oxp_cw_plan_input *input, bool tags,
                                   struct oxp_arena *arena, const char **body_out) {
     enum oxp_status status = OXP_OK;
@@ -91,17 +106,11 @@ enum oxp_status oxp_cw_alarm_body(const struct oxp_cw_alarm *alarm, const struct
     oxp_cw_put(body, "AlarmActions", texts(alarm->actions.alarm), &status);
     oxp_cw_put(body, "OKActions", texts(alarm->actions.ok), &status);
     oxp_cw_put(body, "InsufficientDataActions", texts(alarm->actions.insufficient), &status);
-    oxp_cw_put_text(body, "Namespace", input->config->namespace_name, &status);
-    oxp_cw_put_text(body, "MetricName", alarm->metric, &status);
-    oxp_cw_put(body, "Dimensions", oxp_cw_dimensions_json(alarm->dimensions, alarm->dimension_count), &status);
-    oxp_cw_put_text(body, is_percentile(alarm->statistic) ? "ExtendedStatistic" : "Statistic", alarm->statistic,
-                    &status);
-    oxp_cw_put(body, "Period", oxp_json_count(alarm->period_s), &status);
-    oxp_cw_put(body, "EvaluationPeriods", oxp_json_count(alarm->of), &status);
-    oxp_cw_put(body, "DatapointsToAlarm", oxp_json_count(alarm->datapoints), &status);
-    oxp_cw_put(body, "Threshold", oxp_json_number(alarm->threshold), &status);
-    oxp_cw_put_text(body, "ComparisonOperator", alarm->comparison, &status);
-    oxp_cw_put_text(body, "TreatMissingData", oxp_cw_missing_name(alarm->missing), &status);
+    if (alarm->query != NULL) {
+        oxp_cw_promql_body(alarm, body, &status);
+    } else {
+        put_metric(alarm, input, body, &status);
+    }
     if (tags) {
         oxp_cw_put(body, "Tags", oxp_cw_tags(input), &status);
     }

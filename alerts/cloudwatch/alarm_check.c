@@ -95,7 +95,7 @@ enum oxp_status oxp_cw_alarm_check(const struct oxp_cw_alarm *alarm, struct oxp_
         status = oxp_error_set(error, OXP_ERR_INVALID, alarm->line, 0, "alarm \"%.80s\": the threshold is no number",
                                alarm->name);
     }
-    return status;
+    return status == OXP_OK && alarm->query != NULL ? oxp_cw_promql_check(alarm, error) : status;
 }
 
 enum oxp_status oxp_cw_tags_check(const struct oxp_cw_config *config, struct oxp_error *error) {

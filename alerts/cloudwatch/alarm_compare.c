@@ -7,7 +7,7 @@
 
 #define SHOWN_MAX 120 /* bytes of a text */
 
-enum shape { TEXT, NUMBER, TRUTH, SET, DIMENSIONS, ABSENT };
+enum shape { TEXT, NUMBER, TRUTH, SET, DIMENSIONS, ABSENT, CRITERIA };
 
 static const struct {
     const char *name;
@@ -33,7 +33,8 @@ static const struct {
     {"OKActions", SET, NULL},
     {"InsufficientDataActions", SET, NULL},
     {"Metrics", ABSENT, NULL},
-    {"EvaluationCriteria", ABSENT, NULL},
+    {"EvaluationCriteria", CRITERIA, NULL},
+    {"EvaluationInterval", NUMBER, NULL},
     {"AlarmDescription", TEXT, ""},
 };
 
@@ -71,19 +72,23 @@ static struct oxp_view text_of(const struct oxp_json *value, const char *fallbac
     return oxp_json_kind_of(value) == OXP_JSON_TEXT ? oxp_json_text_of(value) : oxp_view_from(fallback);
 }
 
+static void show_number(struct oxp_buf *out, double value) {
+    if (isnan(value)) {
+        oxp_buf_append_text(out, "none");
+    } else {
+        oxp_buf_append_double(out, value);
+    }
+}
+
 static void compare_numbers(const char *name, double there, double wanted, struct oxp_buf *out) {
     if (there == wanted || (isnan(there) && isnan(wanted))) {
         return;
     }
     separate(out);
     oxp_buf_append_format(out, "%s ", name);
-    if (isnan(there)) {
-        oxp_buf_append_text(out, "none");
-    } else {
-        oxp_buf_append_double(out, there);
-    }
+    show_number(out, there);
     oxp_buf_append_text(out, " -> ");
-    oxp_buf_append_double(out, wanted);
+    show_number(out, wanted);
 }
 
 static double number_of(const struct oxp_json *alarm, const char *name, const char *fallback) {
@@ -167,6 +172,25 @@ static void compare_dimensions(const char *name, const struct oxp_json *there, c
     }
 }
 
+/* A PromQL alarm's; `PromQLCriteria` is the only kind that there is. */
+static void compare_criteria(const char *name, const struct oxp_json *there, const struct oxp_json *wanted,
+                             struct oxp_buf *out) {
+    static const char *const times[] = {"PendingPeriod", "RecoveryPeriod"};
+    const struct oxp_json *old = oxp_json_get(there, "PromQLCriteria"), *new = oxp_json_get(wanted, "PromQLCriteria");
+    if (new == NULL) {
+        if (oxp_json_size(there) > 0) {
+            separate(out);
+            oxp_buf_append_format(out, "%s -> none", name);
+        }
+        return;
+    }
+    compare_texts("Query", text_of(oxp_json_get(old, "Query"), ""), text_of(oxp_json_get(new, "Query"), ""), out);
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        double before = number_of(old, times[i], NULL);
+        compare_numbers(times[i], isnan(before) ? 0 : before, number_of(new, times[i], NULL), out);
+    }
+}
+
 static void compare_field(size_t i, const struct oxp_json *there, const struct oxp_json *wanted, struct oxp_buf *out) {
     const char *name = fields[i].name;
     const struct oxp_json *old = oxp_json_get(there, name), *new = oxp_json_get(wanted, name);
@@ -190,6 +214,9 @@ static void compare_field(size_t i, const struct oxp_json *there, const struct o
     case DIMENSIONS:
         compare_dimensions(name, old, new, out);
         break;
+    case CRITERIA:
+        compare_criteria(name, old, new, out);
+        break;
     case ABSENT:
         if (oxp_json_size(old) > 0) {
             separate(out);
@@ -200,8 +227,11 @@ static void compare_field(size_t i, const struct oxp_json *there, const struct o
 }
 
 void oxp_cw_alarm_compare(const struct oxp_json *there, const struct oxp_json *wanted, struct oxp_buf *out) {
+    bool promql = oxp_json_get(wanted, "EvaluationCriteria") != NULL;
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        compare_field(i, there, wanted, out);
+        if (!promql || strcmp(fields[i].name, "TreatMissingData") != 0) { /* "not applicable to PromQL alarms" */
+            compare_field(i, there, wanted, out);
+        }
     }
 }
 

@@ -79,7 +79,8 @@ static enum oxp_status add_rule(struct oxp_cw_wish *wish, const struct oxp_rule 
     alarm->dimension_count = config->dimension_count;
     enum oxp_status status =
         oxp_cw_dimensions_add(wish->arena, &alarm->dimensions, &alarm->dimension_count, &dimension, 1);
-    return alarm->description == NULL ? OXP_ERR_NOMEM : status;
+    status = alarm->description == NULL ? OXP_ERR_NOMEM : status;
+    return status == OXP_OK && config->lane == OXP_CW_OTLP ? oxp_cw_promql_rule(wish, alarm, rule) : status;
 }
 
 /* Each selected name once; `wish` NULL only counts. */

@@ -92,6 +92,37 @@ static void read_dimensions(struct oxp_cw_reader *reader, const struct oxp_yaml_
     }
 }
 
+/* ---- The resource of the lane otlp ---- */
+
+static void read_resource(struct oxp_cw_reader *reader, const struct oxp_yaml_node *replicas) {
+    const struct oxp_cw_identity *identity = reader->identity;
+    const struct oxp_labels *external = identity->external_labels;
+    struct oxp_cw_config *config = reader->config;
+    const struct oxp_cw_pair own[] = {{"service.name", identity->service},
+                                      {"deployment.environment", identity->environment}};
+    size_t extra = external == NULL ? 0 : external->count;
+    struct oxp_cw_pair *pairs = oxp_arena_zero(&reader->owned->arena, extra + 2, sizeof *pairs);
+    if (pairs == NULL) {
+        oxp_cw_no_memory(reader);
+        return;
+    }
+    if (config->split) {
+        OXP_CW_FAULT(reader, replicas, "replicas: lane otlp tells replicas apart by their external labels; use share");
+    }
+    config->resource = pairs;
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        if (own[i].value != NULL && own[i].value[0] != '\0') {
+            const char *value = oxp_cw_keep(reader, oxp_view_from(own[i].value));
+            pairs[config->resource_count++] = (struct oxp_cw_pair){own[i].name, value};
+        }
+    }
+    for (size_t i = 0; i < extra; i++) {
+        const char *name = oxp_cw_keep(reader, oxp_symbol_view(external->label[i].name));
+        const char *value = oxp_cw_keep(reader, oxp_symbol_view(external->label[i].value));
+        pairs[config->resource_count++] = (struct oxp_cw_pair){name, value};
+    }
+}
+
 /* ---- Money and tags ---- */
 
 static bool is_currency(struct oxp_view text) {
@@ -185,13 +216,13 @@ static void read_place(struct oxp_cw_reader *reader, const struct oxp_yaml_node 
 static void read_lane(struct oxp_cw_reader *reader, const struct oxp_yaml_node **found) {
     static const char *const lanes[] = {"putmetricdata", "emf", "otlp", NULL};
     reader->config->lane = (enum oxp_cw_lane)oxp_cw_choice(reader, found[K_LANE], lanes);
-    if (reader->config->lane == OXP_CW_OTLP) {
+    bool untried = oxp_cw_bool(reader, found[K_OTLP_UNTRIED], false);
+    if (reader->config->lane == OXP_CW_OTLP && !untried) {
         OXP_CW_FAULT(reader, found[K_LANE],
-                     "lane otlp is not built: it could not be tried against AWS; use putmetricdata or emf");
-    }
-    if (found[K_OTLP_UNTRIED] != NULL) {
+                     "lane otlp was never tried against AWS; `otlp_untried: true` says that it is wanted nevertheless");
+    } else if (reader->config->lane != OXP_CW_OTLP && untried) {
         oxp_cw_fault(reader, found[K_OTLP_UNTRIED]->key_line, found[K_OTLP_UNTRIED]->key_column,
-                     "otlp_untried: lane otlp is not built");
+                     "otlp_untried: is of lane otlp alone");
     }
 }
 
@@ -216,6 +247,9 @@ static void read_section(struct oxp_cw_reader *reader, const struct oxp_yaml_nod
     config->plain = oxp_cw_choice(reader, found[K_COMPRESS], compress) == 1;
     config->split = oxp_cw_choice(reader, found[K_REPLICAS], replicas) == 1;
     read_dimensions(reader, found[K_DIMENSIONS]);
+    if (config->lane == OXP_CW_OTLP) {
+        read_resource(reader, found[K_REPLICAS]);
+    }
     read_tags(reader, found[K_TAGS]);
     read_prices(reader, found[K_PRICES]);
     config->budget = oxp_cw_number(reader, found[K_BUDGET], 0, 0);

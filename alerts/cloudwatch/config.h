@@ -7,7 +7,8 @@
  *       fips: false
  *       dual_stack: false
  *       namespace: Orchestrator
- *       lane: putmetricdata      # or emf; otlp is refused by name: it is not built
+ *       lane: putmetricdata      # or emf; or otlp, with PromQL alarms, which needs otlp_untried
+ *       otlp_untried: false      # true: the lane otlp is wanted although it was never tried against AWS
  *       interval: 60s            # 1s..1h, whole seconds; below 60s StorageResolution is 1
  *       compress: auto           # gzip above 10,240 bytes; never: for emulators that cannot
  *       dimensions: {Service: collector, Environment: production}   # default: from orchestrator.*
@@ -36,6 +37,10 @@
  *       prices: {metric: 0.30, alarm: 0.10, high_resolution_alarm: 0.30, composite_alarm: 0.50, requests_1000: 0.01,
  *                free_metrics: 10, free_alarms: 10, free_requests: 1000000, currency: USD}
  *       budget: 0                # a month; 0 = none. apply and the daemon refuse to grow above it
+ *
+ * In the lane otlp a threshold is a PromQL alarm, which knows no M of N (`of`), no `missing: missing` or `ignore`, no
+ * Maximum or Minimum of a distribution, and at most a day of `for`; replicas are told apart by the external labels, so
+ * that `replicas: split` has no use, and several need external labels.
  *
  * Everything is checked when it is read, to the limits of CloudWatch's API: names, ASCII, units, periods, numbers of
  * actions and dimensions; expressions are parsed. An unknown key is an error that names the nearest known one. */
@@ -102,6 +107,9 @@ struct oxp_cw_config {
     size_t shared_count;    /* without them: what the heartbeat is published under, so that replicas can be counted */
     bool split;             /* replicas: split */
     bool plain;             /* compress: never */
+    /* Lane otlp: what the resource is told by: service.name, deployment.environment, the external labels. */
+    const struct oxp_cw_pair *resource;
+    size_t resource_count;
     const struct oxp_cw_metric *metrics;
     size_t metric_count;
     const struct oxp_cw_threshold *thresholds;

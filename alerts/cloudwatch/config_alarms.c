@@ -197,6 +197,31 @@ static void read_statistic(struct oxp_cw_reader *reader, const struct oxp_yaml_n
     }
 }
 
+/* What a PromQL alarm cannot be (lane otlp). */
+static void check_promql(struct oxp_cw_reader *reader, const struct oxp_yaml_node *node,
+                         const struct oxp_yaml_node **found, struct oxp_cw_threshold *threshold) {
+    if (threshold->of != threshold->datapoints) {
+        OXP_CW_FAULT(reader, found[T_OF], "of: a PromQL alarm (lane otlp) knows no M of N; `for` alone");
+    }
+    if ((uint64_t)(threshold->datapoints - 1) * threshold->period_s > DAY_S) {
+        OXP_CW_FAULT(reader, node, "for: a PromQL alarm (lane otlp) waits for a day at most");
+    }
+    if (found[T_MISSING] == NULL) {
+        threshold->missing = OXP_CW_NOT_BREACHING;
+    } else if (threshold->missing == OXP_CW_MISSING || threshold->missing == OXP_CW_IGNORE) {
+        OXP_CW_FAULT(reader, found[T_MISSING],
+                     "missing: a PromQL alarm (lane otlp) knows breaching and notBreaching alone");
+    }
+    if (threshold->metric->kind == OXP_CW_DISTRIBUTION && threshold->statistic != NULL &&
+        (strcmp(threshold->statistic, "Maximum") == 0 || strcmp(threshold->statistic, "Minimum") == 0)) {
+        OXP_CW_FAULT(reader, found[T_STATISTIC], "statistic: lane otlp has no %s of a distribution; use a percentile",
+                     threshold->statistic);
+    }
+    if (threshold->metric->kind == OXP_CW_DELTA && threshold->statistic != NULL && threshold->statistic[0] == 'p') {
+        OXP_CW_FAULT(reader, found[T_STATISTIC], "statistic: lane otlp has percentiles of distributions alone");
+    }
+}
+
 static const char *default_name(struct oxp_cw_reader *reader, const struct oxp_cw_threshold *threshold) {
     struct oxp_buf text;
     const char *service = reader->identity->service, *name = NULL;
@@ -264,6 +289,9 @@ static void read_threshold(struct oxp_cw_reader *reader, const struct oxp_yaml_n
     read_periods(reader, found, threshold, node);
     threshold->missing = (enum oxp_cw_missing)oxp_cw_choice(reader, found[T_MISSING], missing);
     read_statistic(reader, found[T_STATISTIC], threshold);
+    if (reader->config->lane == OXP_CW_OTLP && reader->status == OXP_OK) {
+        check_promql(reader, node, found, threshold);
+    }
     read_names(reader, node, found, threshold);
     threshold->actions = read_actions(reader, &found[T_ACTIONS]);
 }
@@ -327,4 +355,8 @@ void oxp_cw_read_heartbeat(struct oxp_cw_reader *reader, const struct oxp_yaml_n
     }
     config->heartbeat_replicas = node == NULL ? 0 : oxp_cw_count(reader, found[REPLICAS], 1, 10000, 1);
     config->heartbeat_actions = read_actions(reader, &found[ACTIONS]);
+    if (config->lane == OXP_CW_OTLP && config->heartbeat_replicas > 1 &&
+        (reader->identity->external_labels == NULL || reader->identity->external_labels->count == 0)) {
+        OXP_CW_FAULT(reader, node, "heartbeat: lane otlp counts replicas by their external labels, and there are none");
+    }
 }

@@ -6,6 +6,9 @@
  *   requests  a month of 30 days over the interval, times requests of 1000 data each, times replicas; in the emf lane
  *             none (the log group's cost is not estimated).
  *
+ * The lane otlp has no price for each metric or request: it is billed by the GB, and that price is not known here. Its
+ * alarms are counted as alarms on one metric each, which is not known either.
+ *
  * The free tier is the account's: what else uses it must be taken off in `prices`. */
 #include "alerts/cloudwatch/plan_internal.h"
 
@@ -40,8 +43,10 @@ enum oxp_status oxp_cw_cost_of(const struct oxp_cw_plan_input *input, const stru
         size_t requests = (series + heartbeat + DATA_A_REQUEST - 1) / DATA_A_REQUEST;
         cost.requests_month = MONTH_MS / (double)config->interval_ms * (double)requests * (double)replicas;
     }
-    cost.metrics_month = above((double)cost.metrics, prices->free_metrics) * prices->metric;
-    cost.requests_cost_month = above(cost.requests_month, prices->free_requests) / 1000 * prices->requests_1000;
+    bool by_volume = config->lane == OXP_CW_OTLP;
+    cost.metrics_month = by_volume ? 0 : above((double)cost.metrics, prices->free_metrics) * prices->metric;
+    cost.requests_cost_month =
+        by_volume ? 0 : above(cost.requests_month, prices->free_requests) / 1000 * prices->requests_1000;
     cost.alarms_month = above((double)cost.alarms, prices->free_alarms) * prices->alarm +
                         (double)cost.high_resolution_alarms * prices->high_resolution_alarm;
     cost.total_month = cost.metrics_month + cost.alarms_month + cost.requests_cost_month;

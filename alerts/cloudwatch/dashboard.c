@@ -3,7 +3,8 @@
  *
  * A metric with labels, or of replicas with identities of their own, is drawn by a SEARCH over its dimensions, so that
  * each series has its line. Alarms are named by ARN, which needs the account: the caller's, else the one that the
- * actions name, else the text ACCOUNT_ID, to be replaced. */
+ * actions name, else the text ACCOUNT_ID, to be replaced. In the lane otlp there are alarms alone: a graph of metrics
+ * is one of PutMetricData's, and how a dashboard asks PromQL is not known here. */
 #include "alerts/cloudwatch/plan_internal.h"
 
 #include <stdlib.h>
@@ -270,7 +271,9 @@ enum oxp_status oxp_cw_dashboard(const struct oxp_cw_plan_input *input, struct o
     if (count > 0) {
         add_alarms(&board, alarms, count);
     }
-    add_metrics(&board);
+    if (input->config->lane != OXP_CW_OTLP) {
+        add_metrics(&board);
+    }
     oxp_cw_put(body, "widgets", board.widgets, &board.status);
     if (board.status == OXP_OK) {
         board.status = oxp_json_write(body, &text, &len);

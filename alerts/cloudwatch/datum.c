@@ -43,12 +43,23 @@ static bool fits(double value) {
     return fabs(value) <= ldexp(1, EXPONENT_MAX); /* and so not NaN */
 }
 
+static bool buckets_fit(const struct oxp_cw_datum *datum) {
+    for (size_t i = 0; i < datum->value_count; i++) {
+        if (!fits(datum->buckets[i].count) || datum->buckets[i].count < 0) {
+            return false;
+        }
+    }
+    return datum->value_count > 0 && (isnan(datum->sum) || fits(datum->sum));
+}
+
 static bool values_fit(const struct oxp_cw_datum *datum) {
     switch (datum->form) {
     case OXP_CW_NUMBER:
         return fits(datum->value);
     case OXP_CW_SET:
         return fits(datum->count) && datum->count > 0 && fits(datum->sum) && fits(datum->least) && fits(datum->most);
+    case OXP_CW_BUCKETS:
+        return buckets_fit(datum);
     case OXP_CW_SHARES:
         break;
     }

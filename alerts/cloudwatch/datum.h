@@ -9,15 +9,22 @@ enum oxp_cw_form {
     OXP_CW_NUMBER, /* one value */
     OXP_CW_SET,    /* a statistic set; `values` are what was seen, for lanes without sets */
     OXP_CW_SHARES, /* values and how often each was seen */
+    OXP_CW_BUCKETS /* a histogram's buckets as they are: the otlp lane's alone */
+};
+struct oxp_cw_bucket {
+    double low, high; /* high may be infinite */
+    double count;
 };
 struct oxp_cw_datum {
     const char *name, *unit; /* unit "" = None */
     const struct oxp_cw_pair *dimensions;
     size_t dimension_count;
     enum oxp_cw_form form;
-    double value;                   /* NUMBER */
-    double count, sum, least, most; /* SET */
-    const double *values, *counts;  /* SHARES; counts NULL: once each */
+    bool delta;                          /* NUMBER: what was added since the last time */
+    double value;                        /* NUMBER */
+    double count, sum, least, most;      /* SET; BUCKETS: sum, NaN = not known */
+    const double *values, *counts;       /* SHARES; counts NULL: once each */
+    const struct oxp_cw_bucket *buckets; /* BUCKETS: `value_count` of them, each beginning where the last one ends */
     size_t value_count;
 };
 

@@ -199,7 +199,7 @@ static enum oxp_status add_histogram(struct gathering *all, struct histogram *hi
         risen = fmin(fmax(risen, before), total);
         double low = i == 0 ? fmin(0, bound->le) : histogram->bounds[i - 1].le;
         struct oxp_cw_bucket bucket = {low, bound->le, risen - before};
-        if (bucket.count > 0) {
+        if (bucket.count > 0 || all->gather->config->lane == OXP_CW_OTLP) {
             status = add_bucket(all, group, &bucket);
         }
         before = risen;
@@ -232,7 +232,39 @@ static enum oxp_status add_sums(struct gathering *all, const struct oxp_cw_rises
     return OXP_OK;
 }
 
+static int compare_buckets(const void *a, const void *b) {
+    double x = ((const struct oxp_cw_bucket *)a)->high, y = ((const struct oxp_cw_bucket *)b)->high;
+    return (x > y) - (x < y);
+}
+
+/* The buckets as they are, with those that are empty: their bounds are the histogram's. */
+static enum oxp_status add_as_is(struct gathering *all, const struct group *group) {
+    struct oxp_cw_datum datum = {
+        .name = all->metric->name,
+        .unit = all->metric->unit,
+        .form = OXP_CW_BUCKETS,
+        .dimensions = group->dimensions,
+        .dimension_count = group->dimension_count,
+        .sum = group->sum,
+        .buckets = group->buckets,
+        .value_count = group->count,
+    };
+    double count = 0;
+    qsort(group->buckets, group->count, sizeof *group->buckets, compare_buckets);
+    for (size_t i = 0; i < group->count; i++) {
+        count += group->buckets[i].count;
+        if (i > 0 && group->buckets[i].low != group->buckets[i - 1].high) {
+            oxp_cw_leave_out(all->gather->data, datum.name, "histograms of other buckets have the same dimensions");
+            return OXP_OK;
+        }
+    }
+    return count > 0 ? oxp_cw_data_add(all->gather->data, &datum) : OXP_OK;
+}
+
 static enum oxp_status add_group(struct gathering *all, const struct group *group) {
+    if (all->gather->config->lane == OXP_CW_OTLP) {
+        return add_as_is(all, group);
+    }
     double *values = oxp_arena_zero(all->gather->arena, 2 * group->count + 1, sizeof *values);
     struct oxp_cw_datum datum = {
         .name = all->metric->name,

@@ -42,6 +42,8 @@ static void write_values(struct oxp_buf *out, const struct oxp_cw_datum *datum) 
             write_array(out, "Counts", datum->counts, datum->value_count);
         }
         break;
+    case OXP_CW_BUCKETS: /* not of this lane */
+        break;
     }
 }
 

@@ -1,4 +1,5 @@
-/* Data as requests and lines: PutMetricData's JSON (JSON 1.0 of GraniteServiceVersion20100801) and EMF. Pure. */
+/* Data as requests and lines: PutMetricData's JSON (JSON 1.0 of GraniteServiceVersion20100801), EMF, OTLP/JSON. Pure.
+ */
 #ifndef OXP_CLOUDWATCH_ENCODE_H
 #define OXP_CLOUDWATCH_ENCODE_H
 
@@ -24,5 +25,13 @@ enum oxp_status oxp_cw_encode(const struct oxp_cw_config *config, struct oxp_cw_
  * `written_out`. OXP_ERR_NOMEM. */
 enum oxp_status oxp_cw_emf(const struct oxp_cw_config *config, struct oxp_cw_data *data, int64_t now_ms,
                            struct oxp_buf *out, size_t *written_out);
+/* OTLP/JSON, in the arena: deltas and distributions count from `since_ms` (otlp.c). */
+#define OXP_CW_OTLP_BEGINNING "{\"resourceMetrics\":" /* of such a body; no other one of ours begins so */
+struct oxp_cw_bodies {
+    struct oxp_cw_body *list;
+    size_t count;
+};
+enum oxp_status oxp_cw_otlp(const struct oxp_cw_config *config, struct oxp_cw_data *data, int64_t since_ms,
+                            int64_t now_ms, struct oxp_cw_bodies *bodies_out);
 
 #endif

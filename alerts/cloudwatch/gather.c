@@ -165,7 +165,8 @@ enum oxp_status oxp_cw_gather_gauge(struct oxp_cw_gather *gather, const struct o
 
 static enum oxp_status add_delta(struct oxp_cw_gather *gather, const struct oxp_cw_metric *metric,
                                  const struct oxp_labels *labels, double value, size_t from) {
-    struct oxp_cw_datum datum = {.name = metric->name, .unit = metric->unit, .form = OXP_CW_NUMBER, .value = value};
+    struct oxp_cw_datum datum = {
+        .name = metric->name, .unit = metric->unit, .form = OXP_CW_NUMBER, .delta = true, .value = value};
     datum.dimensions = oxp_cw_dimensions_of(gather, metric, labels, &datum.dimension_count);
     if (datum.dimensions == NULL) {
         return OXP_ERR_NOMEM;

@@ -63,10 +63,6 @@ static inline double oxp_cw_risen(double now, double last) {
 
 enum oxp_status oxp_cw_gather_distribution(struct oxp_cw_gather *gather, const struct oxp_cw_metric *metric);
 
-struct oxp_cw_bucket {
-    double low, high; /* high may be infinite */
-    double count;
-};
 /* Values for buckets that hold something, so that sum(value * count) is `sum` if any values within the buckets can make
  * it so: the middles (of +Inf: its lower bound) times one factor when that keeps each in its bucket; else the same
  * share of the way through every bucket, and what then is too much goes to +Inf; else the middles as they are (`sum`

@@ -19,7 +19,9 @@ struct oxp_cw_alarm { /* texts in the arena or the configuration */
     unsigned period_s, datapoints, of; /* M of N */
     enum oxp_cw_missing missing;
     struct oxp_cw_actions actions;
-    unsigned line; /* in the configuration; 0 = none */
+    const char *query;              /* of a PromQL alarm (lane otlp); NULL = it is one on a metric */
+    unsigned pending_s, recovery_s; /* of a PromQL alarm */
+    unsigned line;                  /* in the configuration; 0 = none */
 };
 struct oxp_cw_wish { /* what wanted alarms are made with */
     const struct oxp_cw_plan_input *input;
@@ -38,6 +40,16 @@ enum oxp_status oxp_cw_dimensions_add(struct oxp_arena *arena, const struct oxp_
 enum oxp_status oxp_cw_alarm_rules(struct oxp_cw_wish *wish);
 /* How many there are; OXP_ERR_NOMEM. */
 enum oxp_status oxp_cw_rule_count(const struct oxp_cw_plan_input *input, size_t *count_out);
+/* PromQL alarms (alarm_promql.c): the query and the times of an alarm that is made otherwise. OXP_ERR_NOMEM. */
+enum oxp_status oxp_cw_promql_threshold(struct oxp_cw_wish *wish, struct oxp_cw_alarm *alarm, enum oxp_cw_kind kind);
+enum oxp_status oxp_cw_promql_rule(struct oxp_cw_wish *wish, struct oxp_cw_alarm *alarm, const struct oxp_rule *rule);
+enum oxp_status oxp_cw_promql_heartbeat(struct oxp_cw_wish *wish, struct oxp_cw_alarm *alarm);
+/* EvaluationInterval: 10, 20, 30 or n * 60 s, at most an hour. */
+unsigned oxp_cw_promql_interval_s(const struct oxp_cw_alarm *alarm);
+enum oxp_status oxp_cw_promql_check(const struct oxp_cw_alarm *alarm, struct oxp_error *error);
+/* For people; as members of PutMetricAlarm's body. */
+void oxp_cw_promql_condition(const struct oxp_cw_alarm *alarm, struct oxp_buf *out);
+void oxp_cw_promql_body(const struct oxp_cw_alarm *alarm, struct oxp_json *body, enum oxp_status *status);
 /* CloudWatch's limits, each with its sentence (alarm_check.c). */
 enum oxp_status oxp_cw_alarm_check(const struct oxp_cw_alarm *alarm, struct oxp_error *error);
 enum oxp_status oxp_cw_tags_check(const struct oxp_cw_config *config, struct oxp_error *error);

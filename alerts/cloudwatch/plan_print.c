@@ -101,6 +101,10 @@ static void print_requests(const struct oxp_cw_plan_input *input, const struct o
     double free = prices->free_requests, requests = cost->requests_month;
     size_t replicas = oxp_cw_replicas(config);
     double once = 30.0 * 86400 * 1000 / (double)config->interval_ms * (double)replicas;
+    if (config->lane == OXP_CW_OTLP) {
+        oxp_buf_append_format(out, "  %-22s %.0f of some data each, not counted one by one\n", "requests", requests);
+        return;
+    }
     if (config->lane == OXP_CW_EMF) {
         oxp_buf_append_text(out, "  requests               none: the log driver carries the data (its log group is not "
                                  "counted here)\n");
@@ -128,7 +132,14 @@ static void print_cost(const struct oxp_cw_plan_input *input, const struct oxp_c
     const struct oxp_cw_cost *cost = &plan->then;
     const char *currency = prices->currency == NULL ? "" : prices->currency;
     oxp_buf_append_format(out, "Cost of a month of 30 days in %s, by the configuration's prices\n", currency);
-    print_line(out, "metrics", (double)cost->metrics, prices->free_metrics, prices->metric);
+    if (config->lane == OXP_CW_OTLP) {
+        oxp_buf_append_format(out,
+                              "  %-22s %zu, not counted one by one: lane otlp is billed per GB ingested, and that "
+                              "price is not known here\n",
+                              "metrics", cost->metrics);
+    } else {
+        print_line(out, "metrics", (double)cost->metrics, prices->free_metrics, prices->metric);
+    }
     print_line(out, "alarms", (double)cost->alarms, prices->free_alarms, prices->alarm);
     if (cost->high_resolution_alarms > 0) {
         print_line(out, "high-resolution alarms", (double)cost->high_resolution_alarms, 0,
@@ -149,6 +160,10 @@ static void print_cost(const struct oxp_cw_plan_input *input, const struct oxp_c
         }
         oxp_buf_append_char(out, '\n');
     }
+    if (config->lane == OXP_CW_OTLP) {
+        oxp_buf_append_text(out, "  This is not the whole bill: what is ingested is missing, and that a PromQL alarm "
+                                 "costs what another one does is a guess.\n");
+    }
     oxp_buf_append_text(out, "  The free counts are the account's: lower them in `prices` by what else uses them.\n");
     if (config->split) {
         oxp_buf_append_text(out, "  Alarms are this replica's and the common ones; the others' are not counted.\n");
@@ -159,6 +174,9 @@ void oxp_cw_plan_print(const struct oxp_cw_plan_input *input, const struct oxp_c
     oxp_buf_append_format(out, "CloudWatch, region %.*s, namespace %s, service %s\n\n", (int)plan->region.len,
                           plan->region.len == 0 ? "" : plan->region.ptr, input->config->namespace_name,
                           input->identity->service);
+    if (input->config->lane == OXP_CW_OTLP) {
+        oxp_buf_append_text(out, "Lane otlp: never tried against AWS\n\n");
+    }
     print_alarms(plan, out);
     print_metrics(input, plan, out);
     print_cost(input, plan, out);

@@ -1,5 +1,6 @@
 /* The least IAM policy that the configuration needs (actions and resources: AWS' Service Authorization Reference,
- * Amazon CloudWatch). Publishing needs PutMetricData, which knows no resources but a condition on the namespace; the
+ * Amazon CloudWatch). Publishing needs PutMetricData, which knows no resources but a condition on the namespace (the
+ * lane otlp, never tried: PutMetricData without it, as AWS' own policies for senders of OTLP have it); the
  * emf lane needs nothing, for the log driver publishes. Alarms need their own names only; but DescribeAlarms that is to
  * see composite alarms, too, must be granted on all. */
 #include "alerts/cloudwatch/plan_internal.h"
@@ -44,6 +45,10 @@ static void append_statement(struct oxp_buf *out, size_t *count, const char *sid
 
 static void append_publish(const struct oxp_cw_config *config, struct oxp_buf *out, size_t *count) {
     append_statement(out, count, "OxpeckerPublish", "\"cloudwatch:PutMetricData\"");
+    if (config->lane == OXP_CW_OTLP) { /* OTLP has no namespace that a condition could hold on to */
+        oxp_buf_append_text(out, "      \"Resource\": \"*\"\n    }");
+        return;
+    }
     oxp_buf_append_text(out, "      \"Resource\": \"*\",\n"
                              "      \"Condition\": {\"StringEquals\": {\"cloudwatch:namespace\": ");
     oxp_buf_append_json_string(out, oxp_view_from(config->namespace_name));

@@ -162,10 +162,26 @@ static enum oxp_status write_stdout(void *ctx, struct oxp_view lines) {
     return OXP_OK;
 }
 
-static enum oxp_status make_messages(const struct oxp_cw_gather *gather, struct oxp_outbox_write *put) {
-    struct oxp_cw_body *bodies;
-    size_t count;
-    enum oxp_status status = oxp_cw_encode(gather->config, gather->data, gather->now_ms, &bodies, &count);
+/* What counters rose by since they were published last, which may be longer ago than an interval. */
+static int64_t counts_since(const struct oxp_cw_publisher *publisher, const struct oxp_cw_gather *gather) {
+    bool known = publisher->last_ms > 0 && publisher->last_ms < gather->now_ms;
+    return known ? publisher->last_ms : gather->now_ms - gather->config->interval_ms;
+}
+
+static enum oxp_status encode(const struct oxp_cw_publisher *publisher, const struct oxp_cw_gather *gather,
+                              struct oxp_cw_bodies *bodies_out) {
+    if (gather->config->lane == OXP_CW_OTLP) {
+        return oxp_cw_otlp(gather->config, gather->data, counts_since(publisher, gather), gather->now_ms, bodies_out);
+    }
+    return oxp_cw_encode(gather->config, gather->data, gather->now_ms, &bodies_out->list, &bodies_out->count);
+}
+
+static enum oxp_status make_messages(const struct oxp_cw_publisher *publisher, const struct oxp_cw_gather *gather,
+                                     struct oxp_outbox_write *put) {
+    struct oxp_cw_bodies made;
+    enum oxp_status status = encode(publisher, gather, &made);
+    const struct oxp_cw_body *bodies = made.list;
+    size_t count = made.count;
     struct oxp_outbox_message *messages = oxp_arena_zero(gather->arena, count + 1, sizeof *messages);
     if (status != OXP_OK || messages == NULL) {
         return OXP_ERR_NOMEM;
@@ -216,7 +232,8 @@ static enum oxp_status send_off(struct oxp_cw_publisher *publisher, struct oxp_c
                                                      gather->arena, &values, &put.value_count);
     put.values = values;
     if (status == OXP_OK) {
-        status = gather->config->lane == OXP_CW_EMF ? write_lines(publisher, gather) : make_messages(gather, &put);
+        status = gather->config->lane == OXP_CW_EMF ? write_lines(publisher, gather)
+                                                    : make_messages(publisher, gather, &put);
     }
     if (status == OXP_OK && publisher->options.outbox != NULL && put.message_count + put.value_count > 0) {
         return oxp_outbox_put(publisher->options.outbox, &put, gather->now_ms, error);

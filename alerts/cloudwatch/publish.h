@@ -18,7 +18,9 @@
  * its own timestamps, so that a backlog tells what was when.
  *
  * Lanes: putmetricdata (JSON 1.0; gzip above 10,240 bytes), emf (lines on standard output at once; the outbox has
- * the ledger alone, and what a kill cuts off between the two is told twice). otlp is refused by the configuration. */
+ * the ledger alone, and what a kill cuts off between the two is told twice), otlp (OTLP/JSON to <endpoint>/v1/metrics,
+ * never tried against AWS: a gauge is its last value, a distribution its buckets, deltas tell since when they count).
+ */
 #ifndef OXP_CLOUDWATCH_PUBLISH_H
 #define OXP_CLOUDWATCH_PUBLISH_H
 
@@ -67,6 +69,9 @@ int64_t oxp_cw_next(const struct oxp_cw_publisher *publisher, int64_t now_ms);
 struct oxp_recipient oxp_cw_recipient(struct oxp_aws_client *client);
 struct oxp_recipient oxp_cw_recipient_of(const struct oxp_cw_config *config, struct oxp_aws_client *client);
 /* What oxp_cw_recipient prepares of a content, in the arena: OXP_ERR_NOMEM. */
+/* How many data points the verdict's answer says were refused although the request was taken (OTLP's partialSuccess);
+ * 0 for any other answer. Pure: for on_send of the courier. */
+uint64_t oxp_cw_rejected(struct oxp_view answer);
 #define OXP_CW_GZIP_ABOVE 10240
 #define OXP_CW_TOO_OLD_MS (INT64_C(14) * 86400 * 1000)
 enum oxp_status oxp_cw_gzip(struct oxp_view plain, struct oxp_arena *arena, struct oxp_view *packed_out);

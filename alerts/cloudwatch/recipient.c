@@ -1,10 +1,20 @@
-/* The queue "cloudwatch": a message is PutMetricData's JSON; it is packed and signed when it is sent. What an answer
- * means is AWS' matter (oxp_aws_judge); here it becomes a verdict. */
+/* The queue "cloudwatch": a message is PutMetricData's JSON or OTLP's; it is packed and signed when it is sent. What an
+ * answer means is AWS' matter (oxp_aws_judge); here it becomes a verdict. */
 #include "alerts/cloudwatch/publish.h"
 
+#include "alerts/cloudwatch/encode.h"
+#include "lib/base/number.h"
 #include "lib/gzip/gzip.h"
+#include "lib/json/json.h"
+#include <inttypes.h>
+#include <math.h>
 
 #define TARGET "GraniteServiceVersion20100801.PutMetricData"
+#define REJECTED "rejected data points: "
+
+static bool is_otlp(const struct oxp_outbox_message *message) {
+    return oxp_view_starts(message->content, OXP_VIEW(OXP_CW_OTLP_BEGINNING));
+}
 
 /* ---- gzip ---- */
 
@@ -70,6 +80,10 @@ static enum oxp_status prepare(struct oxp_aws_client *client, bool pack, const s
                                struct oxp_verdict *verdict_out) {
     struct oxp_error error = {0};
     struct oxp_aws_operation operation = {.target = TARGET, .body = message->content};
+    if (is_otlp(message)) { /* by what it is, not by the lane: that may be another one by now */
+        operation = (struct oxp_aws_operation){
+            .body = message->content, .path = "/v1/metrics", .content_type = "application/json"};
+    }
     if (message->made_ms > 0 && now_ms - message->made_ms > OXP_CW_TOO_OLD_MS) {
         *verdict_out = verdict_of(OXP_DELIVERY_REFUSED, OXP_REASON_TOO_OLD,
                                   OXP_VIEW("too old: CloudWatch takes data of the last two weeks"));
@@ -129,6 +143,51 @@ static struct oxp_view answer_text(const struct oxp_aws_outcome *outcome, enum o
     return kept.ptr == NULL ? OXP_VIEW("") : kept;
 }
 
+/* ---- partialSuccess: the request was taken, some of its points were not ---- */
+
+uint64_t oxp_cw_rejected(struct oxp_view answer) {
+    uint64_t count = 0;
+    size_t at = sizeof REJECTED - 1;
+    if (!oxp_view_starts(answer, OXP_VIEW(REJECTED))) {
+        return 0;
+    }
+    for (; at < answer.len && answer.ptr[at] >= '0' && answer.ptr[at] <= '9' && count < UINT64_MAX / 10; at++) {
+        count = count * 10 + (uint64_t)(answer.ptr[at] - '0');
+    }
+    return count;
+}
+
+/* An int64: a text by the mapping, a number from who is lenient. */
+static double count_of(const struct oxp_json *value) {
+    double count = oxp_json_number_of(value);
+    if (oxp_json_kind_of(value) == OXP_JSON_TEXT && oxp_number_parse_json(oxp_json_text_of(value), &count) != OXP_OK) {
+        count = NAN;
+    }
+    return count >= 1 && count < 1e15 ? floor(count) : 0;
+}
+
+static void tell_rejected(const struct oxp_http_response *response, struct oxp_arena *arena,
+                          struct oxp_verdict *verdict) {
+    struct oxp_json *body = NULL;
+    struct oxp_buf text;
+    if (response->body == NULL ||
+        oxp_json_read(oxp_view_of(response->body, response->body_len), &body, NULL) != OXP_OK) {
+        return; /* an empty answer, or protobuf's */
+    }
+    const struct oxp_json *partial = oxp_json_get(body, "partialSuccess");
+    double rejected = count_of(oxp_json_get(partial, "rejectedDataPoints"));
+    struct oxp_view why = oxp_json_text_of(oxp_json_get(partial, "errorMessage"));
+    oxp_buf_init(&text, OXP_OUTBOX_ANSWER_MAX);
+    oxp_buf_append_format(&text, REJECTED "%.0f%s", rejected, why.len > 0 ? ", " : "");
+    oxp_buf_append_view(&text, why);
+    if (rejected > 0) {
+        struct oxp_view kept = oxp_arena_copy(arena, oxp_buf_view(&text));
+        verdict->answer = kept.ptr == NULL ? verdict->answer : kept;
+    }
+    oxp_buf_fini(&text);
+    oxp_json_free(body);
+}
+
 static void judge(void *ctx, const struct oxp_outbox_message *message, enum oxp_status status,
                   const struct oxp_http_response *response, const struct oxp_error *error, int64_t now_ms,
                   struct oxp_arena *arena, struct oxp_verdict *verdict_out) {
@@ -151,6 +210,9 @@ static void judge(void *ctx, const struct oxp_outbox_message *message, enum oxp_
     verdict_out->wait_ms = outcome.wait_ms;
     if (status == OXP_ERR_TIMEOUT) {
         verdict_out->reason = OXP_REASON_DELIVERY_TIMEOUT;
+    }
+    if (outcome.answer == OXP_AWS_OK && is_otlp(message)) {
+        tell_rejected(response, arena, verdict_out);
     }
     if (outcome.answer == OXP_AWS_RESIGN) {
         /* At once; but when that did not help either, after the courier's own pause. */

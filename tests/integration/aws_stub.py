@@ -7,6 +7,8 @@ expired keys, a wrong clock, answers that hang; and the credential endpoints of 
         ... AWS_ENDPOINT_URL=aws.url ...
         aws.calls                                       # [Call]: what was accepted, decoded
         aws.data                                        # the MetricData of all accepted PutMetricData, with "Namespace"
+        aws.points                                      # of all accepted OTLP/JSON at /v1/metrics: see check_otlp
+        aws.rejected = 3                                # said in partialSuccess from then on
 
 Further operations: aws.operation("DescribeAlarms", function(aws, parameters) -> dict), which may raise Refusal. PutMetricData and nothing
 else is there from the beginning. Everything that came in, accepted or not, is in aws.requests. Thread-safe enough for tests: handlers hold
@@ -71,6 +73,7 @@ def signature(secret, stamp, scope, request, signed):
 class AwsStub:
     def __init__(self):
         self.lock = threading.RLock()
+        self.points, self.rejected = [], 0  # OTLP
         self.keys = {}  # access key id -> (secret, token or None, unix time of its end or None)
         self.faults = collections.deque()
         self.operations = {"PutMetricData": put_metric_data}
@@ -188,6 +191,8 @@ class AwsStub:
         try:
             if fault is not None:
                 raise fault
+            if request.path == "/v1/metrics":
+                return 200, {"Content-Type": "application/json"}, json.dumps(self.otlp_call(request)).encode()
             if is_json:
                 result = self.json_call(request)
                 return 200, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(result).encode()
@@ -200,6 +205,31 @@ class AwsStub:
                     "<RequestId>stub</RequestId></ErrorResponse>").encode()
             return no.status, {"Content-Type": "text/xml", **no.headers}, body
 
+    def otlp_call(self, request):
+        if request.method != "POST" or request.headers.get("content-type") != "application/json":
+            raise Refusal(400, "SerializationException", "content type")
+        who = self.check_signature(request, "monitoring")
+        body = self.unpacked(request)
+        try:
+            parameters = json.loads(body.decode())
+            self.points.extend(check_otlp(parameters))
+        except (ValueError, KeyError, TypeError, AssertionError) as error:
+            raise Refusal(400, "SerializationException", repr(error)) from None
+        self.calls.append(Call("otlp", parameters, *who, request.headers, body, self.now()))
+        if self.rejected:
+            return {"partialSuccess": {"rejectedDataPoints": str(self.rejected), "errorMessage": "made up"}}
+        return {}
+
+    @staticmethod
+    def unpacked(request):
+        if len(request.body) > BODY_MAX:
+            raise Refusal(413, "RequestEntityTooLarge")
+        if request.headers.get("content-encoding") == "gzip":
+            return gzip.decompress(request.body)
+        if "content-encoding" in request.headers:
+            raise Refusal(415, "UnsupportedMediaType")
+        return request.body
+
     def json_call(self, request):
         if request.headers.get("content-type") != "application/x-amz-json-1.0":
             raise Refusal(400, "SerializationException", "content type")
@@ -207,13 +237,7 @@ class AwsStub:
         if service != "GraniteServiceVersion20100801" or operation not in self.operations:
             raise Refusal(400, "UnknownOperationException", operation)
         who = self.check_signature(request, "monitoring")
-        body = request.body
-        if len(body) > BODY_MAX:
-            raise Refusal(413, "RequestEntityTooLarge")
-        if request.headers.get("content-encoding") == "gzip":
-            body = gzip.decompress(body)
-        elif "content-encoding" in request.headers:
-            raise Refusal(415, "UnsupportedMediaType")
+        body = self.unpacked(request)
         try:
             parameters = json.loads(body.decode(), parse_constant=lambda c: float(c.lower().replace("infinity", "inf")))
         except ValueError as error:
@@ -310,6 +334,63 @@ class AwsStub:
 
 def stamp_of(unix_s):
     return datetime.datetime.fromtimestamp(unix_s, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# ---- OTLP/JSON ----
+
+def members(message, must, may=()):
+    assert isinstance(message, dict) and set(must) <= set(message) <= set(must) | set(may), sorted(message)
+    return message
+
+
+def int64(text):
+    assert isinstance(text, str) and re.fullmatch(r"\d{1,20}", text), text
+    return int(text)
+
+
+def number(value):
+    assert isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value), value
+    return value
+
+
+def attributes(pairs):
+    names = [members(p, {"key", "value"})["key"] for p in pairs]
+    assert len(names) == len(set(names)) <= 150, names
+    return {p["key"]: members(p["value"], {"stringValue"})["stringValue"] for p in pairs}
+
+
+def check_histogram(point):
+    counts, bounds = [int64(c) for c in point["bucketCounts"]], [number(b) for b in point["explicitBounds"]]
+    assert len(counts) == len(bounds) + 1 and bounds == sorted(set(bounds)) and sum(counts) == int64(point["count"]), point
+    return {"counts": counts, "bounds": bounds, "sum": point.get("sum")}
+
+
+def check_otlp(request):
+    """The points of an ExportMetricsServiceRequest in the JSON mapping, each flat: name, unit, kind, attributes, resource, since and time in
+    nanoseconds, value (a histogram's: counts, bounds, sum). Anything that the mapping does not have is an AssertionError."""
+    kinds = {"gauge": (set(), {"asDouble"}), "sum": ({"startTimeUnixNano"}, {"asDouble"}),
+             "histogram": ({"startTimeUnixNano"}, {"bucketCounts", "explicitBounds", "count"})}
+    points = []
+    for outer in members(request, {"resourceMetrics"})["resourceMetrics"]:
+        members(outer, {"resource", "scopeMetrics"})
+        resource = attributes(members(outer["resource"], {"attributes"})["attributes"])
+        for scope in outer["scopeMetrics"]:
+            assert members(scope, {"scope", "metrics"})["scope"] == {"name": "oxpecker"}
+            for metric in scope["metrics"]:
+                kind = (set(metric) & set(kinds)).pop()
+                members(metric, {"name", kind}, {"unit"})
+                also = {"gauge": set(), "sum": {"aggregationTemporality", "isMonotonic"}, "histogram": {"aggregationTemporality"}}[kind]
+                members(metric[kind], {"dataPoints"} | also)
+                assert metric[kind].get("aggregationTemporality", 1) == 1 and metric[kind].get("isMonotonic", True) is True
+                for point in metric[kind]["dataPoints"]:
+                    times, values = kinds[kind]
+                    members(point, {"attributes", "timeUnixNano"} | times | values, {"sum"} if kind == "histogram" else ())
+                    since, when = int64(point["startTimeUnixNano"]) if times else None, int64(point["timeUnixNano"])
+                    assert since is None or since < when
+                    points.append({"name": metric["name"], "unit": metric.get("unit"), "kind": kind, "resource": resource, "since": since,
+                                   "time": when, "attributes": attributes(point["attributes"]),
+                                   "value": check_histogram(point) if kind == "histogram" else number(point["asDouble"])})
+    return points
 
 
 # ---- PutMetricData and its limits ----

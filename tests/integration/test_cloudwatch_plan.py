@@ -9,8 +9,11 @@ import tempfile
 import unittest
 import urllib.request
 
+import aws_stub
+
 try:
     import boto3
+    import botocore.validate
 except ImportError:
     boto3 = None
 
@@ -222,6 +225,78 @@ class Plan(unittest.TestCase):
             self.assertFalse(taken & cells)
             taken |= cells
             self.assertLessEqual(widget["x"] + widget["width"], 24)
+
+
+OTLP = """
+lane: otlp
+otlp_untried: true
+region: us-east-1
+metrics:
+  - {expr: orchestrator_sessions_orphaned, name: SessionsOrphaned, kind: gauge}
+  - {expr: orchestrator_up, name: orchestrator_up, kind: gauge}
+  - {expr: orchestrator_task_duration_seconds_bucket, name: TaskDuration, kind: distribution, unit: Seconds}
+thresholds:
+  - {metric: SessionsOrphaned, above: 5, for: 3m, missing: breaching, actions: ["TOPIC"], ok_actions: ["TOPIC"]}
+  - {metric: TaskDuration, at_least: 2.5, statistic: p99, name: slow}
+heartbeat: {expected_replicas: 2, actions: ["TOPIC"]}
+rule_alarms: {severity: [critical]}
+""".replace("TOPIC", TOPIC)
+
+
+@unittest.skipUnless(boto3 and DRIVER.is_file(), "needs boto3 and cloudwatch_driver")
+class PromQlAlarms(unittest.TestCase):
+    """The lane otlp against a stub that holds each PutMetricAlarm against botocore's model and the words of its documentation."""
+
+    NOT_WITH_CRITERIA = {"Namespace", "MetricName", "Dimensions", "Period", "Unit", "Statistic", "ExtendedStatistic", "Metrics", "Threshold",
+                         "ComparisonOperator", "ThresholdMetricId", "EvaluationPeriods", "DatapointsToAlarm", "TreatMissingData"}
+
+    def setUp(self):
+        self.aws = self.enterContext(aws_stub.AwsStub())
+        self.keys = self.aws.grant(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"])
+        self.alarms = {}
+        model = boto3.client("cloudwatch", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b").meta.service_model
+        self.shape = model.operation_model("PutMetricAlarm").input_shape
+        self.aws.operation("PutMetricAlarm", self.put)
+        self.aws.operation("DescribeAlarms", lambda aws, parameters: {"MetricAlarms": [
+            {**{k: v for k, v in a.items() if k != "Tags"}, "AlarmArn": "arn:" + name, "StateValue": "OK"} for name, a in self.alarms.items()]})
+        self.aws.operation("ListTagsForResource", lambda aws, parameters: {"Tags": self.alarms[parameters["ResourceARN"][4:]]["Tags"]})
+        directory = tempfile.TemporaryDirectory(prefix="oxpecker-cloudwatch-")
+        self.addCleanup(directory.cleanup)
+        self.config = pathlib.Path(directory.name) / "cloudwatch.yml"
+        self.config.write_text(OTLP)
+
+    def put(self, aws, parameters):
+        report = botocore.validate.ParamValidator().validate(parameters, self.shape)
+        interval = parameters.get("EvaluationInterval", 0)
+        if report.has_errors() or self.NOT_WITH_CRITERIA & set(parameters) or (interval not in (10, 20, 30) and (interval % 60 or not interval)):
+            raise aws_stub.Refusal(400, "ValidationError", report.generate_report() or "EvaluationCriteria and more")
+        self.alarms[parameters["AlarmName"]] = {**self.alarms.get(parameters["AlarmName"], {}), **parameters}
+
+    def drive(self, command, *flags):
+        status, out, err = run(DRIVER, command, self.config, f"--rules={ROOT / 'alerts/rulefiles/orchestrator.yml'}", "--label=replica=a", *flags,
+                               AWS_ENDPOINT_URL=self.aws.url, **KEYS)
+        self.assertEqual(status, 0, out + err)
+        return [line for line in out.splitlines() if not line.startswith("paused")]
+
+    def criteria(self, name):
+        return self.alarms[PREFIX + name]["EvaluationCriteria"]["PromQLCriteria"]
+
+    def test_made_once_and_changed(self):
+        made = self.drive("apply")
+        self.assertTrue(made and all(line.startswith("created ") for line in made), made)
+        own = '{Service="collector", Environment="test"}'
+        self.assertEqual(self.criteria("SessionsOrphaned"), {
+            "Query": f"max(SessionsOrphaned{own}) > 5 or absent(SessionsOrphaned{own})", "PendingPeriod": 120, "RecoveryPeriod": 0})
+        self.assertEqual(self.criteria("slow")["Query"], f"histogram_quantile(99 / 100, sum(TaskDuration{own})) >= 2.5")
+        self.assertEqual(self.criteria("heartbeat")["Query"],
+                         f"count(count_over_time(Heartbeat{own}[180s])) < 2 or absent_over_time(Heartbeat{own}[180s])")
+        self.assertEqual(self.criteria("rule/OrchestratorDown"), {"Query": "orchestrator_up == 0", "PendingPeriod": 120, "RecoveryPeriod": 0})
+        self.assertEqual(self.criteria("rule/OrchestratorFatalError"), {
+            "Query": f'max(RuleState{own[:-1]}, Rule="OrchestratorFatalError"}}) >= 1', "PendingPeriod": 0, "RecoveryPeriod": 0})
+        self.assertEqual(self.drive("apply"), [])
+        self.config.write_text(OTLP.replace("above: 5", "above: 6"))
+        self.assertEqual(self.drive("apply"), [f"changed {PREFIX}SessionsOrphaned"])
+        self.assertIn("> 6 or", self.criteria("SessionsOrphaned")["Query"])
 
 
 if __name__ == "__main__":

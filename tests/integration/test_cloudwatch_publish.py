@@ -166,6 +166,35 @@ class StrictStub(unittest.TestCase):
         self.assertEqual(len(self.aws.data), 1202)
         self.assertEqual([c.headers.get("content-encoding") for c in self.aws.calls], ["gzip", "gzip"])
 
+    def test_otlp(self):
+        at = minute()
+        ns = 10 ** 9
+        publisher = self.publisher(config="lane: otlp\notlp_untried: true\n" + CONFIG)
+        publisher.set(at - 50, errors_total=0, sessions__region_is_eu=2)
+        publisher.histogram(at - 50, 0, 0, 0, 0)
+        publisher.set(at - 5, errors_total=3, sessions__region_is_eu=4)
+        publisher.histogram(at - 5, 2, 3, 4, 9.5)
+        self.aws.fault(500, "InternalServiceError")
+        self.assertEqual(publisher.ask(f"publish {at}"), "published 4 1 0 0")
+        self.assertEqual(publisher.ask("send 5000"), "left 0 0")
+        own = {"Service": "collector", "Environment": "test"}
+        resource = {"service.name": "collector", "deployment.environment": "test"}
+        common = {"resource": resource, "time": at * ns}
+        self.assertEqual(self.aws.points, [
+            {"name": "Errors", "unit": None, "kind": "sum", "since": (at - 60) * ns, "attributes": own, "value": 3, **common},
+            {"name": "Sessions", "unit": None, "kind": "gauge", "since": None, "attributes": {**own, "region": "eu"}, "value": 4, **common},
+            {"name": "Duration", "unit": "s", "kind": "histogram", "since": (at - 60) * ns, "attributes": own,
+             "value": {"counts": [2, 1, 1], "bounds": [1, 5], "sum": 9.5}, **common},
+            {"name": "Heartbeat", "unit": None, "kind": "gauge", "since": None, "attributes": own, "value": 1, **common}])
+        self.aws.rejected = 2
+        for i in range(1200):
+            publisher.tell(f"set {at + 55} sessions,region=r{i} {i}")
+        self.assertEqual(publisher.ask(f"publish {at + 60}"), "published 1203 2 0 0")
+        self.assertEqual(publisher.ask("send 10000"), "left 0 0")
+        self.assertEqual([(c.operation, c.headers.get("content-encoding")) for c in self.aws.calls], [("otlp", None)] + [("otlp", "gzip")] * 2)
+        self.assertEqual(len(self.aws.points), 4 + 1203)
+        self.assertEqual(publisher.answers()[:2], ["sent 1 rejected data points: 2, made up"] * 2)
+
     def test_killed_and_restarted(self):
         at = minute()
         with tempfile.TemporaryDirectory() as directory:

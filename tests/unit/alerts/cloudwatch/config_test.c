@@ -33,6 +33,7 @@ static struct oxp_cw_config *must_read(const char *text) {
 #define METRICS                                                                                                        \
     "metrics: [{expr: a, name: A, kind: gauge}, {expr: b_total, name: B, kind: delta, by: [x]},\n"                     \
     " {expr: c_bucket, name: C, kind: distribution}]\n"
+#define OTLP "lane: otlp\notlp_untried: true\n"
 #define ALARM METRICS "thresholds:\n  - "
 
 static void takes(void **state) {
@@ -58,6 +59,10 @@ static void takes(void **state) {
         "interval: 10s\n" ALARM "{metric: A, above: 1, period: 30s, for: 90s}\n",
         "rule_alarms: {}\nheartbeat: {}\n",
         "rule_alarms: {severity: [critical, info], alertname: [X], actions: []}\nheartbeat: {expected_replicas: 2}\n",
+        "otlp_untried: false",
+        OTLP "replicas: share\nheartbeat: {}\n",
+        (OTLP "metrics: [{expr: a_bucket, name: A, kind: distribution}]\n"
+              "thresholds: [{metric: A, above: 1, for: 5m, of: 5, missing: breaching, statistic: p99}]\n"),
         "tags: {team: x, cost center: ''}\nprices: {metric: 0, currency: EUR}\nbudget: 12.5\n",
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -86,9 +91,23 @@ static void refuses(void **state) {
         {"namespace: ' '", "1:12", "blanks alone"},
         {"namespace: " LONG_256, "1:12", "too long"},
         {"lane: kafka", "1:7", "expected one of putmetricdata, emf, otlp"},
-        {"lane: otlp", "1:7", "lane otlp is not built"},
-        {"lane: otlp\notlp_untried: true", "1:7", "lane otlp is not built"},
-        {"otlp_untried: true", "1:1", "not built"},
+        {"lane: otlp", "1:7", "never tried against AWS; `otlp_untried: true` says"},
+        {"lane: otlp\notlp_untried: false", "1:7", "never tried against AWS"},
+        {"lane: otlp\notlp_untried: maybe", "2:15", "expected true or false"},
+        {"otlp_untried: true", "1:1", "of lane otlp alone"},
+        {"lane: emf\notlp_untried: true", "2:1", "of lane otlp alone"},
+        {OTLP "replicas: split", "3:11", "use share"},
+        {OTLP "heartbeat: {expected_replicas: 2}", "3:12", "by their external labels, and there are none"},
+        {OTLP ALARM "{metric: A, above: 1, for: 2m, of: 3}", "6:40", "no M of N"},
+        {OTLP ALARM "{metric: A, above: 1, missing: ignore}", "6:36", "breaching and notBreaching alone"},
+        {OTLP ALARM "{metric: A, above: 1, missing: missing}", "6:36", "breaching and notBreaching alone"},
+        {OTLP ALARM "{metric: A, above: 1, period: 1h, for: 26h}", "6:5", "a day at most"},
+        {OTLP
+         "metrics: [{expr: a_bucket, name: A, kind: distribution}]\nthresholds:\n- {metric: A, above: 1, statistic: "
+         "Maximum}",
+         "5:36", "no Maximum of a distribution"},
+        {OTLP "metrics: [{expr: a, name: A, kind: delta}]\nthresholds:\n- {metric: A, above: 1, statistic: p99}",
+         "5:36", "percentiles of distributions alone"},
         {"interval: 500ms", "1:11", "whole seconds from 1s to 3600s"},
         {"interval: 2h", "1:11", "whole seconds"},
         {"interval: soon", "1:11", "whole seconds"},
