@@ -200,6 +200,10 @@ static enum oxp_status make_publisher(struct oxp_delivery_parts *parts, const st
                      OXP_LOG_TEXT("namespace", setup->cloudwatch->namespace_name),
                      OXP_LOG_NUM("metrics", setup->cloudwatch->metric_count),
                      OXP_LOG_NUM("interval_seconds", (double)setup->cloudwatch->interval_ms / 1000));
+        if (setup->cloudwatch->lane == OXP_CW_OTLP) {
+            oxp_log_warning(daemon->log, "the lane otlp has never been tried against AWS",
+                            OXP_LOG_TEXT("see", "docs/cloudwatch.md"));
+        }
     }
     return status;
 }

@@ -24,19 +24,6 @@ static double seconds_now(const struct oxp_daemon *daemon) {
 
 /* ---- A send ---- */
 
-static const char *reason_name(enum oxp_delivery_reason reason) {
-    static const char *const names[OXP_DELIVERY_REASONS] = {
-        [OXP_REASON_CLIENT_ERROR] = "clientError",
-        [OXP_REASON_SERVER_ERROR] = "serverError",
-        [OXP_REASON_AUTH_ERROR] = "authError",
-        [OXP_REASON_RATE_LIMITED] = "rateLimited",
-        [OXP_REASON_DELIVERY_TIMEOUT] = "timeout",
-        [OXP_REASON_TOO_OLD] = "tooOld",
-        [OXP_REASON_OTHER] = "other",
-    };
-    return names[reason];
-}
-
 /* The data of a message to CloudWatch: its summary begins with their number. */
 static uint64_t data_of(const struct oxp_outbox_message *message) {
     size_t digits = 0;
@@ -76,7 +63,7 @@ static void log_send(const struct oxp_daemon *daemon, const struct oxp_recipient
     OXP_LOG_AT(daemon->log, words[verdict->delivery].level, words[verdict->delivery].text,
                OXP_LOG_TEXT("receiver", recipient->receiver), OXP_LOG_NUM("id", message->id),
                OXP_LOG_VIEW("summary", message->summary), OXP_LOG_NUM("tries", message->tries),
-               OXP_LOG_TEXT("reason", delivered ? "" : reason_name(verdict->reason)),
+               OXP_LOG_TEXT("reason", delivered ? "" : oxp_delivery_reason_name(verdict->reason)),
                OXP_LOG_VIEW("answer", delivered ? OXP_VIEW("") : verdict->answer));
 }
 
@@ -89,7 +76,7 @@ void oxp_delivery_on_send(void *ctx, const struct oxp_recipient *recipient, cons
     oxp_counter_add(oxp_counter(oxp_family_at(family(daemon, OXP_S_NOTIFICATIONS_TOTAL), integration)), 1);
     if (!delivered) {
         oxp_counter_add(oxp_counter(oxp_family_at2(family(daemon, OXP_S_NOTIFICATIONS_FAILED_TOTAL), integration,
-                                                   oxp_view_from(reason_name(verdict->reason)))),
+                                                   oxp_view_from(oxp_delivery_reason_name(verdict->reason)))),
                         1);
     } else if (!data && message->since_ms > 0) {
         double delay = seconds_now(daemon) - (double)message->since_ms / 1000;
@@ -107,7 +94,7 @@ void oxp_delivery_show_integration(struct oxp_daemon *daemon, const char *integr
     (void)oxp_family_at(family(daemon, OXP_S_OUTBOX_ENTRIES), name);
     for (int reason = 0; reason < OXP_DELIVERY_REASONS; reason++) {
         (void)oxp_family_at2(family(daemon, OXP_S_NOTIFICATIONS_FAILED_TOTAL), name,
-                             oxp_view_from(reason_name((enum oxp_delivery_reason)reason)));
+                             oxp_view_from(oxp_delivery_reason_name((enum oxp_delivery_reason)reason)));
     }
 }
 
