@@ -5,7 +5,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 BUILD  := build/release
 
-.PHONY: help deps build run run-shell test bench lint format fuzz image install clean
+.PHONY: help deps build run run-shell test bench lint format fuzz dashboards image install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -43,6 +43,9 @@ format: ## clang-format every C file in place
 fuzz: ## run every fuzz target for FUZZ_SECONDS (60) each
 	@scripts/deps.sh build test fuzz
 	@JOBS=$(JOBS) scripts/fuzz.sh
+
+dashboards: ## make the Grafana dashboards from grafana/source
+	@python3 grafana/build.py
 
 image: ## build the container image with docker, podman or buildah
 	@scripts/image.sh
