@@ -1,17 +1,20 @@
-# The sidecar's image. Build it with `make image`; BASE may be any Debian 12 image or a local root file system's image.
+# The sidecar's image: `make image`. BASE may be any Debian 12 image; it is what the image is built in, and what its libraries come from.
+# The image itself begins empty and holds what deploy/image-root.sh lays out: the program, its libraries, certificates. No shell.
 ARG BASE=docker.io/library/debian:12-slim
 
 FROM ${BASE} AS build
 RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
         gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libisal-dev \
-        libcurl4-gnutls-dev libhiredis-dev libpcre2-dev libsqlite3-dev libgnutls28-dev
+        libcurl4-gnutls-dev libhiredis-dev libpcre2-dev libsqlite3-dev libgnutls28-dev ca-certificates
 WORKDIR /src
 COPY . .
 ARG REVISION=unknown
-RUN cmake --preset release -DBUILD_TESTING=OFF -DOXP_REVISION="${REVISION}" && cmake --build --preset release --target oxpecker \
-    && DESTDIR=/staging cmake --install build/release --component Unspecified --prefix /usr --strip
+RUN cmake --preset release -DCMAKE_INSTALL_PREFIX=/usr -DBUILD_TESTING=OFF -DOXP_REVISION="${REVISION}" \
+    && cmake --build --preset release --target oxpecker \
+    && DESTDIR=/staging cmake --install build/release --component Unspecified --prefix /usr --strip \
+    && deploy/image-root.sh /staging /image
 
-FROM ${BASE}
+FROM scratch
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="oxpecker" \
@@ -19,11 +22,7 @@ LABEL org.opencontainers.image.title="oxpecker" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-        libmicrohttpd12 libpcre2-8-0 libsqlite3-0 libgnutls30 libyaml-0-2 libjansson4 libisal2 libcurl3-gnutls ca-certificates \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log \
-    && install -d -o 65532 -g 65532 -m 0775 /run/oxpecker /var/lib/oxpecker
-COPY --from=build /staging/usr /usr
+COPY --from=build /image /
 COPY deploy/image.yml /etc/oxpecker/oxpecker.yml
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532

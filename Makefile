@@ -5,7 +5,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 BUILD  := build/release
 
-.PHONY: help deps build run run-shell test bench lint format fuzz dashboards image install clean
+.PHONY: help deps build run run-shell test bench lint format fuzz dashboards image image-test install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -46,6 +46,9 @@ fuzz: ## run every fuzz target for FUZZ_SECONDS (60) each
 
 dashboards: ## make the Grafana dashboards from grafana/source
 	@python3 grafana/build.py
+
+image-test: ## build the image with buildah, and try it: not root, read-only, an event, a scrape
+	@scripts/image-test.sh
 
 image: ## build the container image with docker, podman or buildah
 	@scripts/image.sh
