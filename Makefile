@@ -5,7 +5,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 BUILD  := build/release
 
-.PHONY: help deps build run run-shell test bench lint format fuzz dashboards image image-test install clean
+.PHONY: help deps build run run-shell demo test bench lint format fuzz dashboards image image-test install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -24,6 +24,9 @@ run: build ## start the sidecar with an orchestrator (C, on liboxpecker) and a p
 
 run-shell: build ## the same with an orchestrator in a shell script
 	@examples/run/run.sh shell
+
+demo: build ## a day of an orchestrator in three minutes, again and again: every alert fires; Ctrl-C ends all
+	@examples/day/demo.sh
 
 test: ## every check and every test (what CI runs)
 	@scripts/deps.sh build run test
