@@ -5,7 +5,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 BUILD  := build/release
 
-.PHONY: help deps build run run-shell demo test bench lint format fuzz dashboards image image-test install clean
+.PHONY: help deps build run run-shell demo test bench lint format fuzz soak dashboards image image-test install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -46,6 +46,10 @@ format: ## clang-format every C file in place
 fuzz: ## run every fuzz target for FUZZ_SECONDS (60) each
 	@scripts/deps.sh build test fuzz
 	@JOBS=$(JOBS) scripts/fuzz.sh
+
+soak: ## the long runs of the outbox: SOAK_KILLS (500) kills at each point, SOAK_ROUNDS (10) rounds of outages
+	@scripts/deps.sh build run test
+	@JOBS=$(JOBS) scripts/soak.sh
 
 dashboards: ## make the Grafana dashboards from grafana/source
 	@python3 grafana/build.py
