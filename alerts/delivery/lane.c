@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "alerts/delivery/backoff.h"
+#include "alerts/delivery/hide.h"
 
 #define TIMEOUT_MS 10000
 #define LOOK_MS 1000                  /* the outbox may have been written by another process */
@@ -233,6 +234,7 @@ static enum sent try_it(struct oxp_lane *lane, const struct oxp_outbox_message *
     bool cut = status != OXP_OK && !answered && is_cut(lane);
     if (!cut) {
         judge(lane, message, status, &response, &error, verdict_out);
+        verdict_out->answer = oxp_hide_request(&lane->arena, verdict_out->answer, &request);
     }
     oxp_http_response_fini(&response);
     return cut ? SENT_CUT : answered ? SENT_ANSWERED : SENT_UNANSWERED;
