@@ -46,8 +46,12 @@ static void add_decoded(struct secrets *secrets, struct oxp_view text, size_t le
     for (size_t i = 0; out != NULL && i < text.len; i++) {
         int high = text.ptr[i] == '%' && i + 2 < text.len ? hex(text.ptr[i + 1]) : -1;
         int low = high < 0 ? -1 : hex(text.ptr[i + 2]);
-        out[len++] = low < 0 ? text.ptr[i] : (char)(unsigned char)(high * 16 + low);
-        i += low < 0 ? 0 : 2;
+        out[len++] = text.ptr[i];
+        if (low >= 0) {
+            unsigned char byte = (unsigned char)(high * 16 + low);
+            memcpy(&out[len - 1], &byte, 1);
+            i += 2;
+        }
     }
     if (out != NULL) {
         add(secrets, oxp_view_of(out, len), least);

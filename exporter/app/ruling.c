@@ -4,6 +4,7 @@
 #include "exporter/app/sampling.h"
 #include "lib/base/file.h"
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ struct oxp_ruling {
     struct fresh fresh;
     struct oxp_buf text; /* to be saved; empty: nothing is */
     bool not_kept;       /* the last text was not written */
+    atomic_bool trouble; /* that it is not saved was said */
 };
 
 static int64_t now_ms(const struct oxp_ruling *ruling) {
@@ -134,7 +136,10 @@ static void show(struct oxp_ruling *ruling) {
 
 static void say_not_saved(struct oxp_ruling *ruling, const struct oxp_error *error) {
     count(ruling, OXP_S_STORAGE_FAILURES_TOTAL, 1);
-    oxp_daemon_log_error(ruling->daemon->log, "the state of alerts was not saved; a restart would not find it", error);
+    if (!atomic_exchange(&ruling->trouble, true)) { /* once, for a disk that is full stays so for a while */
+        oxp_daemon_log_error(ruling->daemon->log, "the state of alerts was not saved; a restart would not find it",
+                             error);
+    }
 }
 
 /* Leaves the state to be saved, when it changed or was not kept. Sampling thread. */
@@ -193,6 +198,8 @@ void oxp_ruling_save(struct oxp_ruling *ruling) {
         pthread_mutex_lock(&ruling->mutex);
         ruling->not_kept = true; /* the next turn leaves it again */
         pthread_mutex_unlock(&ruling->mutex);
+    } else if (text.len > 0 && atomic_exchange(&ruling->trouble, false)) {
+        oxp_log_info(ruling->daemon->log, "the state of alerts is saved again", OXP_LOG_NUM("bytes", text.len));
     }
     oxp_buf_fini(&text);
 }
