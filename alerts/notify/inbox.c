@@ -212,6 +212,13 @@ struct oxp_entry *oxp_entry_restore(struct oxp_alerting *alerting, struct oxp_no
     return entry;
 }
 
+bool oxp_alerting_is_crowded(struct oxp_alerting *alerting) {
+    pthread_mutex_lock(&alerting->lock);
+    bool crowded = alerting->entries.count > OXP_ALERTING_MAX / 2;
+    pthread_mutex_unlock(&alerting->lock);
+    return crowded;
+}
+
 /* The rules tell a resolved alert again for a while: until then it must be known that this was told. */
 static bool is_over(const struct oxp_entry *entry, int64_t now_ms) {
     if (entry->member != NULL || entry->listed) {

@@ -16,13 +16,15 @@
  * G5. What was resolved is forgotten with the flush, and a group with its last alert: what fires then is a new group.
  * Ours, beyond Alertmanager:
  * G6. To tell is to put into the outbox, in one commit with the ledger. When that fails, the flush has not been, and is
- *     tried again each second.
- * G7. A telling that takes the place of an unsent one also holds what that one said to be resolved (`owed`): else the
- *     receiver would never hear of it. A resolved state supersedes an unsent firing one and is told: the receiver sees
- *     from startsAt that there was something.
- * G8. After a restart the ledger says what was told. Its alerts are taken to fire, unconfirmed, until the rules speak
- * of them; those that they do not within OXP_ALERTING_LOST_MS of being ready are resolved. Groups with unconfirmed
- *     alerts wait for the rules to be ready, and are not repeated. */
+ *     tried again each second. What fired in it and was not told is `missed`: when it is resolved before a put
+ * succeeds, a flush is needed all the same, and tells it as resolved (as firing to one that wants no resolved ones, as
+ * the message would have that could not be put). Where the alerts that are known come near their bound, missed ones
+ * that are over are let go. G7. A telling that takes the place of an unsent one also holds what that one said to be
+ * resolved (`owed`): else the receiver would never hear of it. A resolved state supersedes an unsent firing one and is
+ * told: the receiver sees from startsAt that there was something. G8. After a restart the ledger says what was told.
+ * Its alerts are taken to fire, unconfirmed, until the rules speak of them; those that they do not within
+ * OXP_ALERTING_LOST_MS of being ready are resolved. Groups with unconfirmed alerts wait for the rules to be ready, and
+ * are not repeated. */
 #ifndef OXP_NOTIFY_INTERNAL_H
 #define OXP_NOTIFY_INTERNAL_H
 
@@ -78,6 +80,7 @@ struct oxp_member { /* an alert in a group */
     uint64_t told;                 /* a bit for each webhook: its last telling held this alert as firing */
     uint64_t owed;                 /* … as resolved, and that telling may not have arrived */
     uint64_t next_told, next_owed; /* what they are when the put has succeeded */
+    uint64_t missed;               /* it fired and was due, and no put has succeeded since (G6) */
 };
 struct oxp_group {
     struct oxp_notice *labels; /* the group's labels, as a notice */
@@ -122,6 +125,8 @@ struct oxp_entry *oxp_entry_restore(struct oxp_alerting *alerting, struct oxp_no
 /* Frees entries that nobody needs any more. */
 void oxp_alerting_sweep(struct oxp_alerting *alerting, int64_t now_ms);
 void oxp_entry_free(struct oxp_entry *entry);
+/* True when half of the alerts that may be known are: what is not needed should be let go. */
+bool oxp_alerting_is_crowded(struct oxp_alerting *alerting);
 
 /* ---- groups.c ---- */
 /* What the rules said of an entry reaches its group. OXP_ERR_NOMEM: nothing changed. */

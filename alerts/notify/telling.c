@@ -70,8 +70,13 @@ struct telling {
 struct tally {
     size_t firing, resolved;
     bool fresh;       /* something fires that the last telling did not hold */
+    bool missed;      /* something was resolved that the last telling should have held as firing: G6 */
     bool unconfirmed; /* G8 */
 };
+
+static bool is_missed(const struct telling *telling, const struct oxp_member *member) {
+    return member->state == OXP_MEMBER_RESOLVED && (member->missed & telling->bit) != 0;
+}
 
 static struct tally count(const struct telling *telling) {
     struct tally tally = {0};
@@ -80,6 +85,7 @@ static struct tally count(const struct telling *telling) {
         tally.firing += member->state == OXP_MEMBER_FIRING;
         tally.resolved += member->state == OXP_MEMBER_RESOLVED;
         tally.fresh = tally.fresh || (member->state == OXP_MEMBER_FIRING && !told);
+        tally.missed = tally.missed || is_missed(telling, member);
         tally.unconfirmed = tally.unconfirmed || member->unconfirmed;
     }
     return tally;
@@ -89,6 +95,9 @@ static struct tally count(const struct telling *telling) {
 static bool is_needed(const struct oxp_alerting *alerting, const struct telling *telling, int64_t now_ms) {
     struct tally tally = count(telling);
     int64_t told_ms = telling->group->told_ms[telling->index];
+    if (tally.missed) {
+        return true;
+    }
     if (told_ms == 0) {
         return tally.firing != 0;
     }
@@ -104,11 +113,12 @@ static bool is_needed(const struct oxp_alerting *alerting, const struct telling 
     return !tally.unconfirmed && now_ms - told_ms >= alerting->config->repeat_interval_ms;
 }
 
-/* G4 and G7. */
+/* G4, G6 and G7. */
 static bool is_in(const struct telling *telling, const struct oxp_member *member) {
     bool resolved = member->state == OXP_MEMBER_RESOLVED ||
                     (member->state == OXP_MEMBER_OVER && (member->next_owed & telling->bit) != 0);
-    return member->state == OXP_MEMBER_FIRING || (telling->target->send_resolved && resolved);
+    return member->state == OXP_MEMBER_FIRING || is_missed(telling, member) ||
+           (telling->target->send_resolved && resolved);
 }
 
 static struct oxp_news *collect(const struct telling *telling, size_t *count_out) {
@@ -121,7 +131,7 @@ static struct oxp_news *collect(const struct telling *telling, size_t *count_out
          member = member->next) {
         if (is_in(telling, member)) {
             *at++ = (struct oxp_news){.notice = member->notice,
-                                      .resolved = member->state != OXP_MEMBER_FIRING,
+                                      .resolved = member->state != OXP_MEMBER_FIRING && telling->target->send_resolved,
                                       .starts_ms = member->starts_ms,
                                       .ends_ms = member->ends_ms};
         }
@@ -320,12 +330,25 @@ static void commit(const struct oxp_alerting *alerting, struct oxp_group *group,
     for (struct oxp_member *member = group->members; member != NULL; member = member->next) {
         member->told = member->next_told;
         member->owed = member->next_owed;
+        member->missed = 0;
         group->flushed = group->flushed || member->state == OXP_MEMBER_FIRING;
         if (member->state == OXP_MEMBER_RESOLVED) {
             member->state = OXP_MEMBER_OVER; /* G5 */
         }
     }
     group->next_ms = now_ms + (group->flushed ? alerting->config->group_interval_ms : SETTLE_MS);
+}
+
+/* G6: after a put that failed. */
+static void remember_missed(struct oxp_alerting *alerting, struct oxp_group *group) {
+    bool crowded = oxp_alerting_is_crowded(alerting);
+    for (struct oxp_member *member = group->members; member != NULL; member = member->next) {
+        if (member->state == OXP_MEMBER_FIRING) {
+            member->missed |= ~member->told;
+        } else if (crowded) {
+            member->missed = 0;
+        }
+    }
 }
 
 /* One commit of all messages and ledger values; nothing to put is a success. */
@@ -368,6 +391,7 @@ static bool flush(struct flushing *flushing, struct oxp_group *group) {
         commit(alerting, group, tellings, flushing->now_ms);
     } else {
         group->next_ms = flushing->now_ms + OXP_ALERTING_AGAIN_MS; /* G6 */
+        remember_missed(alerting, group);
     }
     for (size_t i = 0; tellings != NULL && i < receiver->count; i++) {
         oxp_buf_fini(&tellings[i].content);

@@ -1,13 +1,17 @@
 #include "alerts/outbox/internal.h"
 
-/* The older one of its group gives way before the newer is there: the index allows one only. */
-static void supersede(struct oxp_outbox *outbox, const struct oxp_outbox_message *newer, int64_t now_ms) {
+/* The older one of its group gives way before the newer is there: the index allows one only. Gives the answer that the
+ * older one had last, which is why the newer one waits, too; empty when there is none. */
+static struct oxp_view supersede(struct oxp_outbox *outbox, const struct oxp_outbox_message *newer, int64_t now_ms) {
     struct oxp_outbox_message older;
+    struct oxp_view answer = OXP_VIEW("");
     if (newer->group.len > 0 &&
         oxp_outbox_find(outbox, OXP_DB_OF_GROUP, OXP_DB_VALUES(OXP_DB_TEXT(newer->receiver), OXP_DB_TEXT(newer->group)),
                         &older)) {
+        answer = older.answer;
         oxp_outbox_drop(outbox, &older, OXP_OUTBOX_SUPERSEDING, now_ms);
     }
+    return answer;
 }
 
 static void add_message(struct oxp_outbox *outbox, const struct oxp_outbox_message *message, int64_t now_ms,
@@ -15,14 +19,14 @@ static void add_message(struct oxp_outbox *outbox, const struct oxp_outbox_messa
     int64_t made_ms = message->made_ms == 0 ? now_ms : message->made_ms;
     int64_t expires_ms = message->expires_ms == 0 ? made_ms + outbox->options.age_max_ms : message->expires_ms;
     struct oxp_db *db = &outbox->db;
-    supersede(outbox, message, now_ms);
+    struct oxp_view answer = supersede(outbox, message, now_ms);
     oxp_db_run(db, OXP_DB_ADD_MESSAGE,
                OXP_DB_VALUES(OXP_DB_TEXT(message->receiver), OXP_DB_TEXT(message->integration),
                              OXP_DB_TEXT(message->group), OXP_DB_NUMBER((int64_t)message->priority),
                              OXP_DB_NUMBER(message->since_ms == 0 ? made_ms : message->since_ms),
                              OXP_DB_NUMBER(made_ms), OXP_DB_NUMBER(message->due_ms), OXP_DB_NUMBER(expires_ms),
                              OXP_DB_NUMBER(now_ms), OXP_DB_TEXT(message->summary),
-                             OXP_DB_NUMBER((int64_t)oxp_outbox_checksum(message))));
+                             OXP_DB_NUMBER((int64_t)oxp_outbox_checksum(message)), OXP_DB_TEXT(answer)));
     if (!oxp_db_is_well(db)) {
         return;
     }

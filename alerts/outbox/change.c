@@ -22,8 +22,8 @@
 
 /* ---- Reading ---- */
 
-static struct oxp_view copy_column(struct oxp_outbox *outbox, enum oxp_db_statement which, int column,
-                                   struct oxp_arena *arena) {
+struct oxp_view oxp_outbox_copy_column(struct oxp_outbox *outbox, enum oxp_db_statement which, int column,
+                                       struct oxp_arena *arena) {
     struct oxp_view copy = oxp_arena_copy(arena, oxp_db_view(&outbox->db, which, column));
     if (copy.ptr == NULL) {
         oxp_db_fail(&outbox->db, oxp_arena_status(arena), "out of memory");
@@ -42,9 +42,9 @@ void oxp_outbox_read_row(struct oxp_outbox *outbox, enum oxp_db_statement which,
     }
     *message_out = (struct oxp_outbox_message){
         .id = oxp_db_number(db, which, 0),
-        .receiver = copy_column(outbox, which, 1, arena),
-        .integration = copy_column(outbox, which, 2, arena),
-        .group = copy_column(outbox, which, 3, arena),
+        .receiver = oxp_outbox_copy_column(outbox, which, 1, arena),
+        .integration = oxp_outbox_copy_column(outbox, which, 2, arena),
+        .group = oxp_outbox_copy_column(outbox, which, 3, arena),
         .priority = (enum oxp_outbox_priority)priority,
         .state = (enum oxp_outbox_state)state,
         .since_ms = oxp_db_number(db, which, 6),
@@ -53,8 +53,8 @@ void oxp_outbox_read_row(struct oxp_outbox *outbox, enum oxp_db_statement which,
         .expires_ms = oxp_db_number(db, which, 9),
         .tries = (unsigned)oxp_db_number(db, which, 10),
         .changed_ms = oxp_db_number(db, which, 11),
-        .summary = copy_column(outbox, which, 12, arena),
-        .answer = copy_column(outbox, which, 13, arena),
+        .summary = oxp_outbox_copy_column(outbox, which, 12, arena),
+        .answer = oxp_outbox_copy_column(outbox, which, 13, arena),
     };
     if (crc_out != NULL) {
         *crc_out = (uint32_t)oxp_db_number(db, which, 14);
@@ -74,7 +74,7 @@ bool oxp_outbox_find(struct oxp_outbox *outbox, enum oxp_db_statement which, con
 struct oxp_view oxp_outbox_read_content(struct oxp_outbox *outbox, int64_t id, struct oxp_arena *arena) {
     struct oxp_view content = {NULL, 0};
     if (oxp_db_first(&outbox->db, OXP_DB_CONTENT, OXP_DB_VALUES(OXP_DB_NUMBER(id)))) {
-        content = copy_column(outbox, OXP_DB_CONTENT, 0, arena);
+        content = oxp_outbox_copy_column(outbox, OXP_DB_CONTENT, 0, arena);
         oxp_db_done(&outbox->db, OXP_DB_CONTENT);
     }
     return content;
@@ -164,6 +164,10 @@ void oxp_outbox_let_wait(struct oxp_outbox *outbox, struct oxp_outbox_message *m
                         OXP_DB_VALUES(OXP_DB_TEXT(message->receiver), OXP_DB_TEXT(message->group)), &other) &&
         other.id != message->id) {
         if (other.id > message->id) {
+            if (message->answer.len > 0) { /* why the other waits, too */
+                other.answer = message->answer;
+                oxp_outbox_move(outbox, &other, OXP_OUTBOX_WAITING, other.changed_ms);
+            }
             oxp_outbox_drop(outbox, message, OXP_OUTBOX_SUPERSEDING, now_ms);
             return;
         }

@@ -131,6 +131,44 @@ enum oxp_status oxp_outbox_set_aside(struct oxp_outbox *outbox, int64_t id, stru
     return oxp_outbox_leave(outbox, false, NULL);
 }
 
+/* ---- Receivers that come and go ---- */
+
+static size_t waiting_for(struct oxp_db *db, struct oxp_view receiver) {
+    size_t count = 0;
+    if (oxp_db_first(db, OXP_DB_WAIT_FOR, OXP_DB_VALUES(OXP_DB_TEXT(receiver)))) {
+        count = (size_t)oxp_db_number(db, OXP_DB_WAIT_FOR, 0);
+        oxp_db_done(db, OXP_DB_WAIT_FOR);
+    }
+    return count;
+}
+
+enum oxp_status oxp_outbox_adopt(struct oxp_outbox *outbox, const struct oxp_view *receivers, size_t count,
+                                 size_t *orphans_out) {
+    static const char answer[] = "no such receiver in the configuration; it waits for one of that name";
+    struct oxp_db *db = &outbox->db;
+    *orphans_out = 0;
+    enum oxp_status status = oxp_outbox_enter(outbox, false, NULL);
+    if (status != OXP_OK) {
+        return status;
+    }
+    size_t orphans = 0;
+    struct oxp_view receiver = OXP_VIEW("");
+    while (oxp_db_first(db, OXP_DB_NEXT_WAITED_FOR, OXP_DB_VALUES(OXP_DB_TEXT(receiver)))) {
+        receiver = oxp_outbox_copy_column(outbox, OXP_DB_NEXT_WAITED_FOR, 0, &outbox->scratch);
+        oxp_db_done(db, OXP_DB_NEXT_WAITED_FOR);
+        bool known = false;
+        for (size_t i = 0; !known && i < count; i++) {
+            known = oxp_view_equal(receivers[i], receiver);
+        }
+        oxp_db_run(db, known ? OXP_DB_UNORPHAN : OXP_DB_ORPHAN,
+                   OXP_DB_VALUES(OXP_DB_TEXT(receiver), OXP_DB_TEXT(oxp_view_from(answer))));
+        orphans += known ? 0 : waiting_for(db, receiver);
+    }
+    status = oxp_outbox_leave(outbox, false, NULL);
+    *orphans_out = status == OXP_OK ? orphans : 0;
+    return status;
+}
+
 /* ---- By hand ---- */
 
 /* Bits of the states in which a message of the same group makes an older one worthless. */
@@ -145,6 +183,9 @@ static bool has_newer(struct oxp_outbox *outbox, const struct oxp_outbox_message
 
 static void wait_anew(struct oxp_outbox *outbox, struct oxp_outbox_message *message, int64_t now_ms) {
     message->due_ms = now_ms;
+    if (message->state == OXP_OUTBOX_DROPPED) {
+        message->answer = OXP_VIEW(""); /* why it was dropped is no reason to wait */
+    }
     if (message->expires_ms <= now_ms) {
         message->expires_ms = now_ms + outbox->options.age_max_ms;
     }

@@ -69,6 +69,9 @@ enum oxp_status oxp_outbox_open_file(struct oxp_outbox *outbox, bool check, enum
 
 /* ---- change.c: within a transaction ---- */
 
+/* A column of the row at hand as a text in the arena; a lack of memory fails the transaction. */
+struct oxp_view oxp_outbox_copy_column(struct oxp_outbox *outbox, enum oxp_db_statement which, int column,
+                                       struct oxp_arena *arena);
 /* The row of a query with OXP_DB_ROW's columns; its texts are in the arena, its content is empty. A lack of memory
  * fails the transaction. */
 void oxp_outbox_read_row(struct oxp_outbox *outbox, enum oxp_db_statement which, struct oxp_arena *arena,
@@ -87,7 +90,8 @@ void oxp_outbox_move(struct oxp_outbox *outbox, struct oxp_outbox_message *messa
 /* Moves it to superseded or dropped, with its reason, and lets its content go unless it may be wanted again. */
 void oxp_outbox_drop(struct oxp_outbox *outbox, struct oxp_outbox_message *message, enum oxp_outbox_drop why,
                      int64_t now_ms);
-/* Lets a message wait (again): of two of one group the newer stays, the older is superseded. */
+/* Lets a message wait (again): of two of one group the newer stays, the older is superseded, and leaves it its answer.
+ */
 void oxp_outbox_let_wait(struct oxp_outbox *outbox, struct oxp_outbox_message *message, int64_t now_ms);
 void oxp_outbox_forget(struct oxp_outbox *outbox, const struct oxp_outbox_message *message);
 void oxp_outbox_add_note(struct oxp_outbox *outbox, struct oxp_view kind, struct oxp_view text, int64_t now_ms);

@@ -6,8 +6,9 @@
  * opening: at least once, and repeats are bounded by what was in flight.
  *
  * One queue for each receiver. Within a queue critical comes first, then the oldest. One unsent message for each
- * receiver and group: a newer one supersedes it. Beside the messages it keeps a ledger (small values under a key, for
- * what must change in the same commit as a message) and notes (audit events and manual acts).
+ * receiver and group: a newer one supersedes it, and takes over its answer: why it waits. Beside the messages it keeps
+ * a ledger (small values under a key, for what must change in the same commit as a message) and notes (audit events and
+ * manual acts).
  *
  * Files: `outbox.db` in the directory, journal mode WAL with synchronous=FULL; TRUNCATE where the file system cannot do
  * WAL. A damaged file is set aside (`outbox.db.damaged-N`) and a new one begun; OXP_OUTBOX_FRESH says so. Without a
@@ -135,6 +136,12 @@ enum oxp_status oxp_outbox_again(struct oxp_outbox *outbox, int64_t id, int64_t 
 enum oxp_status oxp_outbox_set_aside(struct oxp_outbox *outbox, int64_t id, struct oxp_view answer, int64_t now_ms);
 /* Drops what is too old and history past its time; once a second or so, cheap when there is nothing. */
 enum oxp_status oxp_outbox_sweep(struct oxp_outbox *outbox, int64_t now_ms);
+
+/* The receivers that there are, after they were configured. What waits for another gets an answer that says so, stays
+ * waiting, due as it was, and is counted; what waits for one that is back loses that answer. OXP_ERR_IO, OXP_ERR_FULL,
+ * OXP_ERR_NOMEM: nothing changed. */
+enum oxp_status oxp_outbox_adopt(struct oxp_outbox *outbox, const struct oxp_view *receivers, size_t count,
+                                 size_t *orphans_out);
 
 /* ---- The ledger ---- */
 

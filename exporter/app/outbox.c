@@ -268,6 +268,9 @@ static int retry(struct outbox *outbox) {
     if (status == OXP_ERR_IN_USE) {
         return fail(outbox, "it is being sent right now");
     }
+    if (status == OXP_ERR_INVALID) {
+        return fail(outbox, "nothing of it is left to be sent: it was sent, superseded or dropped");
+    }
     if (status != OXP_OK && status != OXP_ERR_NOT_FOUND) {
         return fail(outbox, oxp_status_text(status));
     }

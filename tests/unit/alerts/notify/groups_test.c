@@ -271,6 +271,90 @@ static void test_a_put_that_fails(void **state) {
     world_close(&world);
 }
 
+/* G6: an alert that came and went while nothing could be put is told when something can. */
+static void test_resolved_before_it_could_be_put(void **state) {
+    (void)state;
+    struct world world;
+    open_plain(&world);
+    world_break(true);
+    world_fire(&world, a);
+    world_pass(&world, 60);
+    world_resolve(&world, a, 0);
+    world_fire(&world, y);
+    world_pass(&world, 10);
+    world_resolve(&world, y, 60); /* within its group_wait: was never due */
+    world_pass(&world, 7200);     /* long past the time for which the rules speak of it */
+    assert_log(&world, "");
+    assert_int_equal(world_groups(&world), 1);
+    world_break(false);
+    world_pass(&world, 1);
+    assert_log(&world, "7271 " HOOK " {alertname=\"X\"} a-\n");
+    world_pass(&world, 1000); /* once */
+    assert_log(&world, "");
+    assert_int_equal(world_groups(&world), 0);
+    struct oxp_alerting_stats stats;
+    oxp_alerting_stats(world.alerting, &stats);
+    assert_int_equal(stats.alerts, 0);
+    world_fire(&world, a);
+    world_pass(&world, 10);
+    world_resolve(&world, a, 8270);
+    world_pass(&world, 1000);
+    assert_log(&world, ""); /* what was missed is forgotten */
+    world_close(&world);
+}
+
+/* It begins while the disk is well, beside one that goes on, and comes back after it was missed. */
+static void test_missed_beside_others(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, two);
+    world_fire(&world, a);
+    world_pass(&world, 31);
+    assert_log(&world, "30 oncall/webhook/0 {alertname=\"X\"} a+\n30 oncall/webhook/1 {alertname=\"X\"} a+\n");
+    world_fire(&world, b);
+    world_fire(&world, c);
+    world_break(true);
+    world_pass(&world, 310);
+    world_resolve(&world, b, 31);
+    world_resolve(&world, c, 31);
+    world_pass(&world, 10);
+    world_fire(&world, c);
+    world_pass(&world, 9);
+    world_break(false);
+    world_pass(&world, 1);
+    /* who wants no resolved ones hears of it as of one that fires, as from the message that could not be put */
+    assert_log(&world, "361 oncall/webhook/0 {alertname=\"X\"} a+ b- c+\n"
+                       "361 oncall/webhook/1 {alertname=\"X\"} a+ b+ c+\n");
+    world_resolve(&world, c, 351);
+    world_pass(&world, 1000); /* and that is all it hears */
+    assert_log(&world, "661 oncall/webhook/0 {alertname=\"X\"} a+ c-\n");
+    world_close(&world);
+}
+
+/* Missed ones that are over do not take the room of those that fire. */
+static void test_missed_are_bounded(void **state) {
+    (void)state;
+    struct world world;
+    char labels[64];
+    open_plain(&world);
+    world_break(true);
+    for (int i = 0; i <= OXP_ALERTING_MAX / 2; i++) {
+        snprintf(labels, sizeof labels, "alertname=X,i=%d", i);
+        world_fire(&world, labels);
+    }
+    world_pass(&world, 31);
+    for (int i = 0; i <= OXP_ALERTING_MAX / 2; i++) {
+        snprintf(labels, sizeof labels, "alertname=X,i=%d", i);
+        world_resolve(&world, labels, 0);
+    }
+    world_pass(&world, 1100);
+    struct oxp_alerting_stats stats;
+    oxp_alerting_stats(world.alerting, &stats);
+    assert_int_equal(stats.alerts, 0);
+    assert_int_equal(stats.groups, 0);
+    world_close(&world);
+}
+
 /* G7: the receiver is down; what it is told in the end holds all that it has not heard. */
 static void test_a_receiver_that_is_down(void **state) {
     (void)state;
@@ -415,6 +499,9 @@ int main(void) {
         cmocka_unit_test(test_pending),
         cmocka_unit_test(test_max_alerts),
         cmocka_unit_test(test_a_put_that_fails),
+        cmocka_unit_test(test_resolved_before_it_could_be_put),
+        cmocka_unit_test(test_missed_beside_others),
+        cmocka_unit_test(test_missed_are_bounded),
         cmocka_unit_test(test_a_receiver_that_is_down),
         cmocka_unit_test(test_resolved_before_it_was_sent),
         cmocka_unit_test(test_the_clock_goes_back),

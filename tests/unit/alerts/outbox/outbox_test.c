@@ -9,6 +9,8 @@
 
 #include "tests/unit/alerts/outbox/world.h"
 
+#define SUPERSEDED "superseded: a newer state took its place"
+
 static bool in_memory; /* the group that runs */
 
 static int setup(void **state) {
@@ -291,6 +293,79 @@ static void test_long_answer(void **state) {
     assert_int_equal(world_show(world, 1).answer.len, OXP_OUTBOX_ANSWER_MAX - 1);
 }
 
+/* A newer message says why the one in whose place it came was not sent. */
+static void test_the_answer_is_taken_over(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *script[8];
+        int64_t id;
+        const char *answer;
+        unsigned tries;
+    } rows[] = {
+        {"the older one was tried", {"+info q g a", "?a", "~", "+info q g b", NULL}, 2, "503", 0},
+        {"and once more", {"+info q g a", "?a", "~", "+info q g b", "+info q g c", NULL}, 3, "503", 0},
+        {"the older one is being tried", {"+info q g a", "?a", "+info q g b", "~", NULL}, 2, "503", 0},
+        {"it was not tried", {"+info q g a", "+info q g b", NULL}, 2, "", 0},
+        {"it was sent", {"+info q g a", "?a", "!", "+info q g b", NULL}, 2, "", 0},
+        {"it was set aside", {"+info q g a", "?a", "x", "+info q g b", NULL}, 2, "", 0},
+        {"it is of another group", {"+info q g a", "?a", "~", "+info q h b", NULL}, 2, "", 0},
+        {"the older one itself", {"+info q g a", "?a", "~", "+info q g b", NULL}, 1, SUPERSEDED, 1},
+        {"the older one was being tried", {"+info q g a", "?a", "+info q g b", "~", NULL}, 1, SUPERSEDED, 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world world;
+        world_make(&world, in_memory);
+        world_open(&world);
+        run(&world, rows[i].name, rows[i].script);
+        struct oxp_outbox_message message = world_show(&world, rows[i].id);
+        if (strcmp(message.answer.ptr, rows[i].answer) != 0 || message.tries != rows[i].tries) {
+            fail_msg("%s: %s, %u", rows[i].name, message.answer.ptr, message.tries);
+        }
+        assert_int_equal(world_stats(&world).waiting, message.state == OXP_OUTBOX_WAITING ? 1 + (i == 6) : 1);
+        world_end(&world);
+    }
+}
+
+/* ---- Receivers that come and go ---- */
+
+static void test_adopt(void **state) {
+    struct world *world = *state;
+    static const char orphan[] = "no such receiver in the configuration; it waits for one of that name";
+    const struct oxp_view all[] = {OXP_VIEW("q"), OXP_VIEW("r"), OXP_VIEW("a")};
+    size_t orphans = 9;
+    assert_int_equal(oxp_outbox_adopt(world->outbox, all, 3, &orphans), OXP_OK);
+    assert_int_equal(orphans, 0);
+    world_put(world, "info r - a", NOW);
+    world_put(world, "critical r g b", NOW);
+    world_put(world, "info q - c", NOW);
+    world_put(world, "info q - d", NOW);
+    world_put(world, "info a/0 - e", NOW);
+    world_claim(world, NOW); /* c */
+    assert_int_equal(oxp_outbox_again(world->outbox, 3, NOW + HOUR, OXP_VIEW("503"), NOW), OXP_OK);
+    for (int i = 0; i < 2; i++) { /* and again */
+        assert_int_equal(oxp_outbox_adopt(world->outbox, all, 1, &orphans), OXP_OK);
+        assert_int_equal(orphans, 3);
+        assert_string_equal(world_show(world, 1).answer.ptr, orphan);
+        assert_string_equal(world_show(world, 2).answer.ptr, orphan);
+        assert_string_equal(world_show(world, 3).answer.ptr, "503");
+        assert_string_equal(world_show(world, 4).answer.ptr, "");
+        assert_string_equal(world_show(world, 5).answer.ptr, orphan);
+    }
+    assert_string_equal(world_states(world), "waiting:a waiting:b waiting:c waiting:d waiting:e ");
+    assert_int_equal(world_stats(world).waiting, 5);
+    assert_int_equal(oxp_outbox_adopt(world->outbox, all, 3, &orphans), OXP_OK); /* r is back */
+    assert_int_equal(orphans, 1);
+    assert_string_equal(world_show(world, 1).answer.ptr, "");
+    assert_string_equal(world_show(world, 5).answer.ptr, orphan);
+    assert_int_equal(oxp_outbox_adopt(world->outbox, NULL, 0, &orphans), OXP_OK);
+    assert_int_equal(orphans, 5);
+    assert_string_equal(world_show(world, 3).answer.ptr, orphan);
+    assert_int_equal(world_show(world, 3).due_ms, NOW + HOUR); /* as it was */
+    assert_int_equal(world_show(world, 3).changed_ms, NOW);
+    assert_string_equal(world_claim(world, NOW), "d");
+}
+
 /* ---- The ledger ---- */
 
 static const char *values(struct world *world, const char *prefix) {
@@ -413,7 +488,8 @@ static void test_retry_of_expired(void **state) {
     oxp_outbox_sweep(world->outbox, later);
     assert_string_equal(world_states(world), "dropped:a ");
     assert_int_equal(oxp_outbox_retry(world->outbox, 1, OXP_VIEW(""), later, &count), OXP_OK);
-    oxp_outbox_sweep(world->outbox, later); /* not at once dropped again */
+    oxp_outbox_sweep(world->outbox, later);                   /* not at once dropped again */
+    assert_string_equal(world_show(world, 1).answer.ptr, ""); /* why it was dropped is not why it waits */
     assert_string_equal(world_claim(world, later), "a");
 }
 
@@ -546,6 +622,8 @@ int main(void) {
         TEST(test_history),
         TEST(test_wrong_ids),
         TEST(test_long_answer),
+        cmocka_unit_test(test_the_answer_is_taken_over),
+        TEST(test_adopt),
         TEST(test_ledger),
         TEST(test_retry),
         TEST(test_retry_of_expired),
