@@ -2,7 +2,6 @@
 #include "exporter/api/parts.h"
 
 #include <oxpecker/exposition.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -50,14 +49,6 @@ static void end_scrape(void *ctx) {
     free(scrape);
 }
 
-/* Two scrapes at a time must not both read /proc into the same gauges. */
-static void collect(struct oxp_selfstats *stats) {
-    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
-    pthread_mutex_lock(&one_at_a_time);
-    oxp_selfstats_collect(stats);
-    pthread_mutex_unlock(&one_at_a_time);
-}
-
 static struct scrape *begin(struct oxp_api *api, const struct oxp_request *request) {
     struct scrape *scrape = calloc(1, sizeof *scrape);
     if (scrape == NULL) {
@@ -69,7 +60,7 @@ static struct scrape *begin(struct oxp_api *api, const struct oxp_request *reque
     scrape->format = oxp_negotiate_format(oxp_request_header(request, "Accept"), &escaping);
     snprintf(scrape->content_type, sizeof scrape->content_type, "%s%s%s", oxp_format_content_type(scrape->format),
              escaping == NULL ? "" : "; escaping=", escaping == NULL ? "" : escaping);
-    collect(api->stats);
+    oxp_selfstats_collect(api->stats);
     struct oxp_writer_options options = {
         .format = scrape->format,
         .created = atomic_load(&api->openmetrics_created),

@@ -1,4 +1,5 @@
-/* The route table, the landing page that is made from it, and what the handlers share. */
+/* The route table, and what the handlers share. */
+#include "exporter/api/page_parts.h"
 #include "exporter/api/parts.h"
 #include "exporter/api/query_parts.h"
 
@@ -15,8 +16,6 @@
 
 /* The same where the answer is at hand. */
 #define FORM (OXP_GET | OXP_POST | OXP_ROUTE_FORM)
-
-static oxp_handler_fn landing;
 
 /* The first row is the one that --web.telemetry-path renames, the last the one that gives way to it. */
 static const struct oxp_route table[] = {
@@ -46,7 +45,9 @@ static const struct oxp_route table[] = {
     {PROMETHEUS "status/buildinfo", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_buildinfo},
     {PROMETHEUS "rules", FORM, OXP_ACCESS_OPEN, OXP_QUERY_FORM_MAX, oxp_api_rules},
     {PROMETHEUS "alerts", FORM, OXP_ACCESS_OPEN, OXP_QUERY_FORM_MAX, oxp_api_alerts},
-    {"/", OXP_GET, OXP_ACCESS_OPEN, 0, landing},
+    {"/page.css", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_page_css},
+    {"/page.js", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_page_js},
+    {"/", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_page}, /* shows the ledger to whom it may */
 };
 #define ROWS (sizeof table / sizeof table[0])
 
@@ -121,53 +122,5 @@ void oxp_api_json_text(struct oxp_response *response, struct oxp_buf *text) {
     response->content_type = "application/json";
     if (response->body == NULL) {
         oxp_response_error(response, 503, "no memory for the answer");
-    }
-}
-
-/* ---- The landing page ---- */
-
-static void append_html(struct oxp_buf *page, const char *text) {
-    static const struct {
-        char c;
-        const char *entity;
-    } entities[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
-    for (; *text != '\0'; text++) {
-        const char *entity = NULL;
-        for (size_t i = 0; i < sizeof entities / sizeof entities[0]; i++) {
-            entity = *text == entities[i].c ? entities[i].entity : entity;
-        }
-        if (entity != NULL) {
-            oxp_buf_append_text(page, entity);
-        } else {
-            oxp_buf_append_char(page, *text);
-        }
-    }
-}
-
-/* Plain, without script or style: what exporters show. A link for each route that can be got. */
-static void landing(void *ctx, const struct oxp_request *request, struct oxp_response *response) {
-    (void)ctx;
-    struct oxp_buf page;
-    oxp_buf_init(&page, 0);
-    oxp_buf_append_text(
-        &page, "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Oxpecker</title></head>\n"
-               "<body>\n<h1>Oxpecker</h1>\n<p>Metrics and alerts of a session orchestrator. Version " OXP_VERSION
-               ".</p>\n<ul>\n");
-    for (const struct oxp_route *route = oxp_request_routes(request); route->path != NULL; route++) {
-        if ((route->methods & OXP_GET) != 0 && route->handle != landing && strchr(route->path, '*') == NULL) {
-            oxp_buf_append_text(&page, "<li><a href=\"");
-            append_html(&page, route->path);
-            oxp_buf_append_text(&page, "\">");
-            append_html(&page, route->path);
-            oxp_buf_append_text(&page, "</a></li>\n");
-        }
-    }
-    oxp_buf_append_text(&page, "</ul>\n</body>\n</html>\n");
-    response->content_type = "text/html; charset=utf-8";
-    response->headers[0][0] = "Content-Security-Policy";
-    response->headers[0][1] = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-    response->body = oxp_buf_take(&page, &response->body_len);
-    if (response->body == NULL) {
-        oxp_response_error(response, 503, "no memory for the page");
     }
 }

@@ -171,6 +171,7 @@ static void take(struct oxp_sampling *sampling, int64_t time_ms) {
     struct oxp_sampler_tick tick;
     struct oxp_tsdb_stats stats;
     oxp_ruling_sampling(daemon->ruling);
+    oxp_selfstats_collect(&daemon->stats); /* as a scrape does: a sample sees what a scrape sees */
     (void)oxp_sampler_tick(sampling->sampler, time_ms, oxp_wall_seconds(oxp_clock_wall(daemon->clock)), &tick);
     if (tick.gap_ms < 0) {
         oxp_ruling_rewind(daemon->ruling);

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -173,7 +174,7 @@ enum oxp_status oxp_selfstats_register(struct oxp_selfstats *stats, struct oxp_r
     return OXP_OK;
 }
 
-void oxp_selfstats_collect(struct oxp_selfstats *stats) {
+static void collect_locked(struct oxp_selfstats *stats) {
     struct process_stat stat;
     if (read_stat(&stat)) {
         struct oxp_series *cpu = oxp_family_only(stats->families[OXP_S_PROCESS_CPU_SECONDS_TOTAL]);
@@ -191,4 +192,12 @@ void oxp_selfstats_collect(struct oxp_selfstats *stats) {
         set(stats, OXP_S_PROCESS_MAX_FDS, (double)limit.rlim_cur);
     }
     set(stats, OXP_S_SERIES, (double)oxp_registry_series(stats->registry));
+}
+
+/* A scrape, the sampler and the first page at a time must not read /proc into the same gauges. */
+void oxp_selfstats_collect(struct oxp_selfstats *stats) {
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&one_at_a_time);
+    collect_locked(stats);
+    pthread_mutex_unlock(&one_at_a_time);
 }

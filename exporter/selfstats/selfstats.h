@@ -31,8 +31,8 @@ struct oxp_selfstats {
 /* Registers the families and sets oxpecker_build_info. */
 enum oxp_status oxp_selfstats_register(struct oxp_selfstats *stats, struct oxp_registry *registry, const char *version,
                                        const char *revision);
-/* Reads /proc/self and the registry into the gauges (process_*, oxpecker_series). Any one thread at a time; called
- * before a scrape is answered. */
+/* Reads /proc/self and the registry into the gauges (process_*, oxpecker_series). Any thread; called before
+ * a scrape is answered, a sample taken, or the first page shown. */
 void oxp_selfstats_collect(struct oxp_selfstats *stats);
 
 #endif

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,13 @@ static const char *check_access(struct oxp_connection *connection, enum oxp_acce
     };
     MHD_get_connection_values(request->mhd, MHD_HEADER_KIND, find_x_forwarded, &facts.x_forwarded);
     return oxp_access_check(access, &facts);
+}
+
+bool oxp_request_may(const struct oxp_request *request, enum oxp_access access) {
+    /* A request is a member of its connection. */
+    char *member = (char *)(uintptr_t)request;
+    return check_access((struct oxp_connection *)(void *)(member - offsetof(struct oxp_connection, request)), access) ==
+           NULL;
 }
 
 static bool path_matches(const char *pattern, const char *path) {

@@ -50,6 +50,9 @@ bool oxp_request_field(const struct oxp_request *request, const char *name, size
 /* Of a slow route: becomes true within a second or so after the client has gone (or has ended its side, or the server
  * stops), when nobody will read the answer. Valid as long as the request. */
 const _Atomic bool *oxp_request_gone(const struct oxp_request *request);
+/* Whether this client, asking as it did, would be let through to a route with this rule: for an open page that shows
+ * more to some. */
+bool oxp_request_may(const struct oxp_request *request, enum oxp_access access);
 /* The server's route table. */
 const struct oxp_route *oxp_request_routes(const struct oxp_request *request);
 

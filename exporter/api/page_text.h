@@ -1,0 +1,27 @@
+/* Words and numbers of the first page: everything that is appended to HTML goes through here, and is escaped. */
+#ifndef OXP_API_PAGE_TEXT_H
+#define OXP_API_PAGE_TEXT_H
+
+#include "lib/base/buf.h"
+
+/* How good something is: the class of its mark. */
+enum oxp_page_mood { OXP_PAGE_PLAIN, OXP_PAGE_OK, OXP_PAGE_WARN, OXP_PAGE_BAD };
+const char *oxp_page_mood_class(enum oxp_page_mood mood);
+
+/* Appends text for HTML, within an element or a quoted attribute. What is not UTF-8, and control characters, become
+ * U+FFFD. */
+void oxp_page_escape(struct oxp_buf *page, struct oxp_view text);
+/* The same; an empty text is a dash. */
+void oxp_page_word(struct oxp_buf *page, const char *text);
+
+/* Numbers for people; what is not finite is a dash. */
+void oxp_page_count(struct oxp_buf *page, double value);      /* 1,234,567 or 0.5 */
+void oxp_page_bytes(struct oxp_buf *page, double bytes);      /* 12.5 MiB */
+void oxp_page_duration(struct oxp_buf *page, double seconds); /* 3 h 12 min */
+void oxp_page_time(struct oxp_buf *page, double unix_s);      /* 2026-11-22 15:40:00 UTC */
+
+void oxp_page_pill(struct oxp_buf *page, enum oxp_page_mood mood, const char *text);
+/* One bar: parts of a whole in per cent, side by side, each in the next colour. */
+void oxp_page_bar(struct oxp_buf *page, const double *parts, size_t count);
+
+#endif
