@@ -33,13 +33,24 @@ static struct oxp_view find_text(const struct oxp_rule_text *texts, size_t count
     return oxp_view_of("", 0);
 }
 
-/* "<summary>: <expr>", on one line, cut. */
-static const char *describe(struct oxp_arena *arena, const struct oxp_rule *rule) {
+/* What the alarm is about in words: the summary without its full stop, or the rule's name where that is a template,
+ * which only an alert fills in. Empty without a summary. */
+static struct oxp_view subject_of(const struct oxp_rule *rule) {
     struct oxp_view summary = find_text(rule->annotations, rule->annotation_count, "summary");
+    while (summary.len > 0 && strchr(". \n", summary.ptr[summary.len - 1]) != NULL) {
+        summary.len--;
+    }
+    bool template = summary.len > 0 && memmem(summary.ptr, summary.len, "{{", 2) != NULL;
+    return template ? oxp_symbol_view(rule->name) : summary;
+}
+
+/* "<subject>: <expr>", on one line, cut. */
+static const char *describe(struct oxp_arena *arena, const struct oxp_rule *rule) {
+    struct oxp_view subject = subject_of(rule);
     struct oxp_buf text;
     oxp_buf_init(&text, 0);
-    oxp_buf_append_view(&text, summary);
-    oxp_buf_append_text(&text, summary.len == 0 ? "" : ": ");
+    oxp_buf_append_view(&text, subject);
+    oxp_buf_append_text(&text, subject.len == 0 ? "" : ": ");
     oxp_buf_append_view(&text, rule->query);
     for (size_t i = 0; i < text.len; i++) {
         if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7f) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define FORGET_MS (INT64_C(14) * 86400 * 1000)
+#define BEGAN_KEY OXP_CW_LEDGER "/began" /* no metric has an empty name */
 
 struct oxp_cw_counter {
     double value; /* that the outbox has; meaningless unless `kept` */
@@ -42,6 +43,7 @@ enum oxp_status oxp_cw_counters_open(struct oxp_cw_counters *counters, struct ox
     struct oxp_arena arena;
     struct oxp_outbox_value *values = NULL;
     size_t count = 0;
+    *counters = (struct oxp_cw_counters){0};
     oxp_map_init(&counters->map);
     if (outbox == NULL) {
         return OXP_OK;
@@ -52,6 +54,10 @@ enum oxp_status oxp_cw_counters_open(struct oxp_cw_counters *counters, struct ox
         double value;
         if (oxp_number_parse_exposition(values[i].value, &value) != OXP_OK || !isfinite(value)) {
             continue; /* whoever wrote that: the series begins anew */
+        }
+        if (oxp_view_is(values[i].key, BEGAN_KEY)) {
+            counters->began_ms = value > 0 && value < 0x1p62 ? (int64_t)value : 0;
+            continue;
         }
         struct oxp_cw_counter *counter = counter_at(counters, values[i].key);
         if (counter == NULL) {
@@ -77,6 +83,15 @@ void oxp_cw_counters_close(struct oxp_cw_counters *counters) {
     oxp_map_init(&counters->map);
 }
 
+void oxp_cw_counters_began(struct oxp_cw_counters *counters, int64_t began_ms) {
+    counters->next_began_ms = began_ms;
+}
+
+/* The counters that are published now are not those of the ledger. */
+static bool are_others(const struct oxp_cw_counters *counters) {
+    return counters->began_ms != 0 && counters->next_began_ms != 0 && counters->began_ms != counters->next_began_ms;
+}
+
 void oxp_cw_counter_prefix(const struct oxp_cw_metric *metric, struct oxp_buf *out) {
     uint32_t crc = oxp_crc32c((uint32_t)metric->kind, metric->expr, strlen(metric->expr));
     for (size_t i = 0; i < metric->label_count; i++) {
@@ -92,7 +107,7 @@ bool oxp_cw_counter_last(const struct oxp_cw_counters *counters, struct oxp_view
     if (counter == NULL || !counter->kept) {
         return false;
     }
-    *value_out = counter->value;
+    *value_out = are_others(counters) ? 0 : counter->value;
     return true;
 }
 
@@ -137,11 +152,16 @@ static bool changed(const struct oxp_cw_counter *counter) {
     return counter->set && (!counter->kept || counter->next != counter->value);
 }
 
+static struct oxp_view number_text(struct oxp_arena *arena, double number) {
+    char text[OXP_NUMBER_MAX];
+    return oxp_arena_copy(arena, oxp_view_of(text, oxp_number_from_double(text, number)));
+}
+
 enum oxp_status oxp_cw_counters_changes(struct oxp_cw_counters *counters, const struct oxp_cw_config *config,
                                         int64_t now_ms, struct oxp_arena *arena, struct oxp_outbox_value **values_out,
                                         size_t *count_out) {
     const struct oxp_view *prefixes = wanted_prefixes(config, arena);
-    struct oxp_outbox_value *values = oxp_arena_zero(arena, counters->map.count + 1, sizeof *values);
+    struct oxp_outbox_value *values = oxp_arena_zero(arena, counters->map.count + 2, sizeof *values);
     size_t index = 0, count = 0;
     *count_out = 0;
     *values_out = values;
@@ -153,13 +173,19 @@ enum oxp_status oxp_cw_counters_changes(struct oxp_cw_counters *counters, const 
         counter->seen_ms = counter->set || counter->seen_ms == 0 ? now_ms : counter->seen_ms;
         counter->gone = !counter->set && (now_ms - counter->seen_ms > FORGET_MS ||
                                           !is_wanted(prefixes, config->metric_count, key_of(counter)));
+        if (!counter->set && counter->kept && !counter->gone && are_others(counters)) {
+            counter->next = 0; /* not there yet: it will count from 0 */
+            counter->set = true;
+        }
         if (counter->gone && counter->kept) {
             values[count++] = (struct oxp_outbox_value){key_of(counter), {NULL, 0}};
         } else if (changed(counter)) {
-            char text[OXP_NUMBER_MAX];
-            struct oxp_view value = oxp_view_of(text, oxp_number_from_double(text, counter->next));
-            values[count++] = (struct oxp_outbox_value){key_of(counter), oxp_arena_copy(arena, value)};
+            values[count++] = (struct oxp_outbox_value){key_of(counter), number_text(arena, counter->next)};
         }
+    }
+    if (counters->next_began_ms != 0 && counters->next_began_ms != counters->began_ms) {
+        values[count++] =
+            (struct oxp_outbox_value){OXP_VIEW(BEGAN_KEY), number_text(arena, (double)counters->next_began_ms)};
     }
     *count_out = count;
     return oxp_arena_status(arena);
@@ -168,6 +194,9 @@ enum oxp_status oxp_cw_counters_changes(struct oxp_cw_counters *counters, const 
 /* Ends the round: `keep` what was set aside, or not. Entries that stand for nothing are freed. */
 static void end_round(struct oxp_cw_counters *counters, bool keep) {
     size_t index = 0;
+    if (keep && counters->next_began_ms != 0) {
+        counters->began_ms = counters->next_began_ms;
+    }
     for (struct oxp_cw_counter *counter; (counter = oxp_map_next(&counters->map, &index)) != NULL;) {
         if (keep && counter->set) {
             counter->value = counter->next;

@@ -1,6 +1,6 @@
 /* The counters' ledger: the last value of every series that was published as a difference, kept in the outbox
- * ("cw/METRIC/CRC/LABELS", the CRC of expression and dimensions, so that another expression begins anew), and a mark
- * for every metric that was published before ("cw/METRIC/CRC").
+ * ("cw/METRIC/CRC/LABELS", the CRC of expression and dimensions, so that another expression begins anew), a mark
+ * for every metric that was published before ("cw/METRIC/CRC"), and when the counters began at 0 ("cw//began").
  *
  * A round: values are set aside while the period is gathered; what changed goes into the same commit as the messages;
  * then the round is kept, or undone when the commit failed. Owned by the publisher. */
@@ -14,11 +14,18 @@
 #define OXP_CW_LEDGER "cw/"
 
 struct oxp_cw_counters {
-    struct oxp_map map; /* of struct oxp_cw_counter, which it owns */
+    struct oxp_map map;    /* of struct oxp_cw_counter, which it owns */
+    int64_t began_ms;      /* that the outbox has; 0 = none */
+    int64_t next_began_ms; /* of the counters that are published now; 0 = not known */
 };
 /* Reads the ledger. `outbox` may be NULL: then there is none. OXP_ERR_IO, OXP_ERR_NOMEM. */
 enum oxp_status oxp_cw_counters_open(struct oxp_cw_counters *counters, struct oxp_outbox *outbox);
 void oxp_cw_counters_close(struct oxp_cw_counters *counters);
+
+/* After opening: the counters that are published now began at 0 then (unix ms; 0 = not known). When that is another
+ * time than the ledger's they are others: the last value of each series is 0 until it is set, however large it became
+ * in the meantime. A ledger without a time takes this one. */
+void oxp_cw_counters_began(struct oxp_cw_counters *counters, int64_t began_ms);
 
 /* "cw/METRIC/CRC"; cleared first. */
 void oxp_cw_counter_prefix(const struct oxp_cw_metric *metric, struct oxp_buf *out);

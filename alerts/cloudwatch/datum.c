@@ -19,20 +19,20 @@ enum oxp_status oxp_cw_data_add(struct oxp_cw_data *data, const struct oxp_cw_da
     return OXP_OK;
 }
 
-static void say(struct oxp_cw_data *data, const char *name, const char *why) {
-    if (data->published->first.text[0] == '\0') {
-        oxp_error_set(&data->published->first, OXP_ERR_INVALID, 0, 0, "%s: %s", name, why);
+static void say(struct oxp_error *first, const char *name, const char *why) {
+    if (first->text[0] == '\0') {
+        oxp_error_set(first, OXP_ERR_INVALID, 0, 0, "%s: %s", name, why);
     }
 }
 
 void oxp_cw_leave_out(struct oxp_cw_data *data, const char *name, const char *why) {
     data->published->left_out++;
-    say(data, name, why);
+    say(&data->published->first_left_out, name, why);
 }
 
 void oxp_cw_failed(struct oxp_cw_data *data, const char *name, const char *why) {
     data->published->failed++;
-    say(data, name, why);
+    say(&data->published->first_failed, name, why);
 }
 
 double oxp_cw_value(double value) {

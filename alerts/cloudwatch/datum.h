@@ -33,7 +33,7 @@ struct oxp_cw_data {
     struct oxp_arena *arena;
     struct oxp_cw_datum *list;
     size_t count;
-    struct oxp_cw_published *published; /* left_out, failed, replaced, first */
+    struct oxp_cw_published *published; /* left_out, failed, replaced, first_… */
 };
 /* Adds one. OXP_ERR_NOMEM. */
 enum oxp_status oxp_cw_data_add(struct oxp_cw_data *data, const struct oxp_cw_datum *datum);

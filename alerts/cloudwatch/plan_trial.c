@@ -24,14 +24,20 @@ static enum oxp_status call(struct trial *trial, const char *operation, struct o
     return oxp_cw_call(&trial->caller, &parts, trial->error);
 }
 
-static struct oxp_json *datum_request(struct trial *trial) {
+/* The configured ones, and the mark. */
+static enum oxp_status datum_dimensions(struct trial *trial, const struct oxp_cw_pair **pairs_out, size_t *count_out) {
+    static const struct oxp_cw_pair mark = {TEST_DIMENSION, "test"};
+    *pairs_out = trial->input->config->dimensions;
+    *count_out = trial->input->config->dimension_count;
+    return oxp_cw_dimensions_add(trial->arena, pairs_out, count_out, &mark, 1);
+}
+
+static struct oxp_json *datum_request(const struct trial *trial, const struct oxp_cw_pair *dimensions, size_t count) {
     const struct oxp_cw_config *config = trial->input->config;
-    const struct oxp_cw_pair mark = {TEST_DIMENSION, "test"}, *dimensions = config->dimensions;
-    size_t count = config->dimension_count;
-    enum oxp_status status = oxp_cw_dimensions_add(trial->arena, &dimensions, &count, &mark, 1);
+    enum oxp_status status = OXP_OK;
     struct oxp_json *request = oxp_json_object(), *data = oxp_json_array(), *datum = oxp_json_object();
     oxp_cw_put_text(datum, "MetricName", TEST_METRIC, &status);
-    oxp_cw_put(datum, "Dimensions", status == OXP_OK ? oxp_cw_dimensions_json(dimensions, count) : NULL, &status);
+    oxp_cw_put(datum, "Dimensions", oxp_cw_dimensions_json(dimensions, count), &status);
     oxp_cw_put(datum, "Value", oxp_json_number(1), &status);
     oxp_cw_append(data, datum, &status);
     oxp_cw_put_text(request, "Namespace", config->namespace_name, &status);
@@ -45,15 +51,23 @@ static enum oxp_status publish(struct trial *trial) {
         oxp_buf_append_text(trial->out, "No datum was sent: this lane does not use PutMetricData.\n");
         return OXP_OK;
     }
-    enum oxp_status status = call(trial, "PutMetricData", datum_request(trial), NULL, &id);
+    const struct oxp_cw_pair *dimensions = NULL;
+    size_t count = 0;
+    enum oxp_status status = datum_dimensions(trial, &dimensions, &count);
     if (status == OXP_OK) {
-        oxp_buf_append_format(trial->out,
-                              "CloudWatch took one datum: metric " TEST_METRIC
-                              " in namespace %s, with the dimension " TEST_DIMENSION "=test; request %.*s.\n"
-                              "  A metric that is new is listed after up to 15 minutes.\n",
-                              trial->input->config->namespace_name, (int)id.len, id.len == 0 ? "" : id.ptr);
+        status = call(trial, "PutMetricData", datum_request(trial, dimensions, count), NULL, &id);
     }
-    return status;
+    if (status != OXP_OK) {
+        return status;
+    }
+    oxp_buf_append_format(trial->out, "CloudWatch took one datum: metric " TEST_METRIC " in namespace %s, with the %s",
+                          trial->input->config->namespace_name, count == 1 ? "dimension" : "dimensions");
+    for (size_t i = 0; i < count; i++) {
+        oxp_buf_append_format(trial->out, "%s %s=%s", i == 0 ? "" : ",", dimensions[i].name, dimensions[i].value);
+    }
+    oxp_buf_append_format(trial->out, "; request %.*s.\n  A metric that is new is listed after up to 15 minutes.\n",
+                          (int)id.len, id.len == 0 ? "" : id.ptr);
+    return OXP_OK;
 }
 
 /* ---- The alarm ---- */

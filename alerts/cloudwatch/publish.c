@@ -33,6 +33,7 @@ enum oxp_status oxp_cw_publisher_new(const struct oxp_cw_publisher_options *opti
         return oxp_error_set(error, status, 0, 0, "the ledger of what was published cannot be read: %s",
                              oxp_status_text(status));
     }
+    oxp_cw_counters_began(&publisher->counters, options->counters_began_ms);
     *publisher_out = publisher;
     return OXP_OK;
 }

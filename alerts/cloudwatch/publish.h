@@ -7,7 +7,9 @@
  *    first publishing it counts from its first value in the period (rise.c has the rules). Each series of the
  *    expression's result has its own place in the ledger: give plain selectors, for in a sum a counter that begins
  *    anew is seen only when the sum falls. A metric without dimensions of its own that has no series yet is 0.
- *    What was published and the new ledger are one commit: a kill -9 neither loses nor doubles.
+ *    What was published and the new ledger are one commit: a kill -9 publishes nothing twice, and loses what was
+ *    counted since. The counters then begin at 0 again, which `counters_began_ms` tells: without it a reset is seen
+ *    only when a counter is smaller than it was.
  *  - distribution: of a histogram's buckets; the differences as Values (the middle of each bucket, for +Inf the largest
  *    finite bound) and Counts, so moved within their buckets that the sum is that of the family's _sum.
  *    distribution.c has the rules. Nothing is sent when nothing was observed.
@@ -39,6 +41,9 @@ struct oxp_cw_publisher_options {
     struct oxp_rules *rules;                  /* for rule alarms' metrics; may be NULL */
     const struct oxp_labels *external_labels; /* not needed: `split` made dimensions of them in the configuration */
     int64_t sample_interval_ms;               /* between the short memory's samples; 0 = 15 s */
+    /* When the counters in the short memory began at 0, unix ms: the same over reloads and over restarts that restored
+     * them, another when they begin anew. 0 = not known. */
+    int64_t counters_began_ms;
     /* The emf lane's lines; NULL = standard output. */
     enum oxp_status (*write)(void *ctx, struct oxp_view lines);
     void *ctx;
@@ -50,11 +55,11 @@ void oxp_cw_publisher_free(struct oxp_cw_publisher *publisher);
 
 struct oxp_cw_published {
     size_t data, messages;
-    uint64_t left_out;      /* data that CloudWatch would have refused */
-    uint64_t failed;        /* expressions that could not be evaluated, or gave several series the same dimensions */
-    uint64_t replaced;      /* dimension values with a character that is not ASCII, sent with `?` in its place */
-    uint64_t inexact;       /* distributions whose buckets and sum contradict each other: the sum is the buckets' */
-    struct oxp_error first; /* why the first of what was left out or failed was */
+    uint64_t left_out; /* data that CloudWatch would have refused */
+    uint64_t failed;   /* expressions that could not be evaluated, or gave several series the same dimensions */
+    uint64_t replaced; /* dimension values with a character that is not ASCII, sent with `?` in its place */
+    uint64_t inexact;  /* distributions whose buckets and sum contradict each other: the sum is the buckets' */
+    struct oxp_error first_failed, first_left_out; /* "METRIC: why" of the first of each */
 };
 /* Publishes the period that ends at `now_ms`: an interval, for gauges less when the last one ended within it. Call it a
  * moment after that time, when the short memory's samples of it are all written. OXP_ERR_IO, OXP_ERR_NOMEM: nothing was

@@ -1,7 +1,8 @@
 /* How counters rose since they were published last. Rules:
  *
  *  1. A series that the ledger knows: now less then; when it is smaller now it began anew at 0 and is worth its value.
- *     So an outage of the sidecar or of the outbox's disk is covered by the next period.
+ *     So an outage of the sidecar or of the outbox's disk is covered by the next period. When the process' counters
+ *     began anew (counters.h) all of them are worth their values, larger or not.
  *  2. One that it does not know, of a metric that was published before while the short memory was alive: it did not
  *     exist then, so it began at 0 since.
  *  3. One of a metric that was never published: it began with the first value that the short memory has of it in the

@@ -174,6 +174,22 @@ static enum oxp_status make_client(struct oxp_delivery_parts *parts, const struc
     return oxp_aws_client_new(&options, &parts->client, error);
 }
 
+/* A counter of ours that is made with the registry and restored with the others tells when they all began: after a
+ * restart that restored them, its created time is the old one. */
+static int64_t counters_began_ms(struct oxp_daemon *daemon) {
+    const struct oxp_family *family = daemon->stats.families[OXP_S_RULE_EVALUATIONS_TOTAL];
+    const struct oxp_family_spec *spec = NULL;
+    struct oxp_snapshot snapshot;
+    struct oxp_sample sample;
+    oxp_snapshot_begin(&snapshot, daemon->registry, 0);
+    while (oxp_snapshot_family(&snapshot, &spec) == OXP_OK) {
+        if (spec == oxp_family_spec_of(family) && oxp_snapshot_next(&snapshot, &sample) == OXP_OK) {
+            return (int64_t)(sample.created_s * 1000);
+        }
+    }
+    return 0;
+}
+
 static enum oxp_status make_publisher(struct oxp_delivery_parts *parts, const struct oxp_delivery_setup *setup,
                                       struct oxp_error *error) {
     struct oxp_daemon *daemon = parts->daemon;
@@ -191,6 +207,7 @@ static enum oxp_status make_publisher(struct oxp_delivery_parts *parts, const st
         .rules = oxp_ruling_rules(daemon->ruling),
         .external_labels = setup->identity.external_labels,
         .sample_interval_ms = setup->sample_interval_ms,
+        .counters_began_ms = counters_began_ms(daemon),
     };
     status = oxp_cw_publisher_new(&options, &parts->publisher, error);
     if (status == OXP_OK) {
@@ -247,6 +264,16 @@ int64_t oxp_delivery_publish_in_ms(const struct oxp_delivery_parts *parts, int64
     return wait_ms < 1 ? 1 : wait_ms;
 }
 
+/* Once for each reason, not each minute. */
+static void warn_of_left_out(struct oxp_delivery_parts *parts, const struct oxp_cw_published *published) {
+    if (published->left_out == 0 || strcmp(parts->left_out.text, published->first_left_out.text) == 0) {
+        return;
+    }
+    parts->left_out = published->first_left_out;
+    oxp_log_warning(parts->daemon->log, "data were left out, which CloudWatch would not take",
+                    OXP_LOG_NUM("left_out", published->left_out), OXP_LOG_TEXT("first", parts->left_out.text));
+}
+
 void oxp_delivery_publish(struct oxp_delivery_parts *parts, int64_t now_ms) {
     struct oxp_daemon *daemon = parts->daemon;
     struct oxp_cw_published published = {0};
@@ -260,6 +287,7 @@ void oxp_delivery_publish(struct oxp_delivery_parts *parts, int64_t now_ms) {
         oxp_delivery_on_failure(daemon, &error);
     }
     oxp_delivery_show_published(daemon, &published);
+    warn_of_left_out(parts, &published);
     if (status == OXP_OK && published.messages > 0 && parts->courier != NULL) {
         oxp_courier_wake(parts->courier, OXP_VIEW(OXP_CW_RECEIVER));
     }
@@ -302,6 +330,25 @@ static enum oxp_status make_alerting(struct oxp_delivery_parts *parts, struct ox
     return status;
 }
 
+/* What waits for a receiver that a reload removed or renamed says so; a failure of the disk shows elsewhere. */
+static void adopt(const struct oxp_delivery_parts *parts) {
+    size_t orphans = 0;
+    struct oxp_view *receivers = calloc(parts->recipient_count + 1, sizeof *receivers);
+    if (receivers == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < parts->recipient_count; i++) {
+        receivers[i] = oxp_view_from(parts->recipients[i].receiver);
+    }
+    enum oxp_status status = oxp_outbox_adopt(parts->outbox, receivers, parts->recipient_count, &orphans);
+    free(receivers);
+    if (status == OXP_OK && orphans > 0) {
+        oxp_log_warning(parts->daemon->log,
+                        "messages wait for a receiver that the configuration does not have; see oxpecker outbox list",
+                        OXP_LOG_NUM("messages", (double)orphans));
+    }
+}
+
 static enum oxp_status make_courier(struct oxp_delivery_parts *parts, const struct oxp_delivery_setup *setup,
                                     const struct oxp_recipient *to_people, size_t count) {
     struct oxp_daemon *daemon = parts->daemon;
@@ -331,7 +378,11 @@ static enum oxp_status make_courier(struct oxp_delivery_parts *parts, const stru
         .on_send = oxp_delivery_on_send,
         .ctx = daemon,
     };
-    return oxp_courier_new(&options, &parts->courier);
+    enum oxp_status status = oxp_courier_new(&options, &parts->courier);
+    if (status == OXP_OK) {
+        adopt(parts);
+    }
+    return status;
 }
 
 static enum oxp_status build(struct oxp_delivery_parts *parts, struct oxp_delivery_setup *setup,

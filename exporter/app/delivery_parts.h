@@ -23,6 +23,7 @@ struct oxp_delivery_parts {
     struct oxp_cw_publisher *publisher;
     int64_t publish_ms; /* when the next one is due; INT64_MAX = never */
     bool emf;
+    struct oxp_error left_out; /* what was said last of data that were left out */
 };
 
 /* True when the setup needs an outbox. The lane emf sends nothing, and wants its ledger only where it is `kept`. */

@@ -148,7 +148,7 @@ void oxp_delivery_show_published(struct oxp_daemon *daemon, const struct oxp_cw_
     count(daemon, OXP_S_CLOUDWATCH_DROPPED_DATAPOINTS_TOTAL, published->left_out);
     if (published->failed > 0) {
         oxp_log_warning(daemon->log, "expressions for CloudWatch could not be evaluated",
-                        OXP_LOG_NUM("failed", published->failed), OXP_LOG_TEXT("first", published->first.text));
+                        OXP_LOG_NUM("failed", published->failed), OXP_LOG_TEXT("first", published->first_failed.text));
     }
     oxp_log_debug(daemon->log, "published to CloudWatch", OXP_LOG_NUM("data", published->data),
                   OXP_LOG_NUM("messages", published->messages), OXP_LOG_NUM("left_out", published->left_out));

@@ -192,13 +192,15 @@ class Plan(unittest.TestCase):
         self.assertIn("error ERR_NOT_FOUND", self.drive("test", status=1))
         self.drive("apply")
         told = self.drive("test")
-        self.assertRegex(told, r"metric OxpeckerTest in namespace Orchestrator, with the dimension Oxpecker=test; request \w{8}")
+        self.assertRegex(told, r"metric OxpeckerTest in namespace Orchestrator, with the dimensions (.*); request \w{8}")
         self.assertIn(TOPIC, told)
         alarm = self.alarms()[PREFIX + "SessionsOrphaned"]
         self.assertEqual(alarm["StateValue"], "ALARM")
         self.assertIn("Test by `oxpecker cloudwatch test`", alarm["StateReason"])
         metrics = self.client.list_metrics(Namespace="Orchestrator", MetricName="OxpeckerTest")["Metrics"]
-        self.assertEqual([d for d in metrics[0]["Dimensions"] if d["Name"] == "Oxpecker"], [{"Name": "Oxpecker", "Value": "test"}])
+        dimensions = [f"{d['Name']}={d['Value']}" for d in metrics[0]["Dimensions"]]
+        self.assertIn("Oxpecker=test", dimensions)
+        self.assertIn(f"with the dimensions {', '.join(dimensions)}; request", told)
         self.assertIn("The alarm " + PREFIX + "heartbeat was set", self.drive("test"))  # the first one rings already
 
     def test_replicas_of_their_own(self):

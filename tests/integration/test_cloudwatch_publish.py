@@ -211,6 +211,70 @@ class StrictStub(unittest.TestCase):
         self.assertEqual(self.values("Errors"), [7, 2])
 
 
+class Daemon(unittest.TestCase):
+    """The sidecar itself. When its counters begin at 0 again only it knows: killed, they do; stopped, they are restored."""
+
+    EVERY = 1
+    CONFIG = """
+cloudwatch:
+  region: eu-west-1
+  interval: %ds
+  heartbeat: {}
+  metrics:
+    - {expr: orchestrator_session_create_failures_total, name: Failures, kind: delta}
+    - {expr: vector(1) / 0, name: Infinite, kind: gauge}
+""" % EVERY
+
+    def failures(self):
+        return sum(d["Value"] for d in self.aws.data if d["MetricName"] == "Failures")
+
+    def heartbeats(self):
+        return sum(d["MetricName"] == "Heartbeat" for d in self.aws.data)
+
+    def fail(self, sidecar, times):
+        sidecar.write(*({"type": "error", "op": "session.create", "code": "bb_concurrency_limit"} for _ in range(times)))
+
+    def wait_published(self, wanted):
+        """That many, and no more in the next one."""
+        harness.wait_for(lambda: self.failures() >= wanted, 15, f"{wanted} failures")
+        seen = self.heartbeats()
+        harness.wait_for(lambda: self.heartbeats() > seen, 15, "the next publishing")
+        self.assertEqual(self.failures(), wanted, [d for d in self.aws.data if d["MetricName"] == "Failures"])
+
+    def after_a_boundary(self):
+        """What is counted now is there at the first publishing."""
+        harness.wait_for(lambda: 0.05 < time.time() % self.EVERY < 0.3, 5, "the end of a period")
+
+    def test_counters_that_begin_anew_and_that_do_not(self):
+        self.aws = aws_stub.AwsStub().__enter__()
+        self.addCleanup(self.aws.__exit__)
+        keys = self.aws.grant("AKIDSTUB", "stub/secret+1")
+        environment = {"AWS_ENDPOINT_URL": self.aws.url, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+                       "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"], "AWS_CONFIG_FILE": "/nonexistent",
+                       "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
+        flags = ("--storage.sample-interval=1s", "--storage.instance=here")  # the port is another one each time
+        with harness.Sidecar(*flags, storage=True, config=self.CONFIG, environment=environment) as sidecar:
+            self.fail(sidecar, 3)
+            self.wait_published(3)
+            sidecar.kill()
+            self.after_a_boundary()
+            sidecar.start()
+            self.fail(sidecar, 10)
+            self.wait_published(3 + 10)
+            sidecar.stop()
+            self.after_a_boundary()
+            sidecar.start()
+            self.fail(sidecar, 4)
+            self.wait_published(3 + 10 + 4)
+            sidecar.config.write_text(self.CONFIG + "    - {expr: vector(1), name: More, kind: gauge}\n")
+            sidecar.send_signal(signal.SIGHUP)
+            self.fail(sidecar, 2)
+            self.wait_published(3 + 10 + 4 + 2)
+            left_out = [line for line in sidecar.logged().splitlines() if "data were left out" in line]
+        self.assertEqual(len(left_out), 4, left_out)  # of each start and of the reload one, not of each publishing
+        self.assertIn('first="Infinite: a value is not a number within 2^360"', left_out[0])
+
+
 @unittest.skipIf(boto3 is None, "no boto3 and moto")
 @unittest.skipUnless(DRIVER.is_file(), f"there is no {DRIVER}")
 class Moto(unittest.TestCase):

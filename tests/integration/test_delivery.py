@@ -157,6 +157,19 @@ class Receivers(Case):
                 self.assertIn("oxpecker.yml:3:3: alerting: there is no key rout; did you mean route?", sidecar.logged())
                 self.assertEqual(notifications(sidecar)["receivers"][0]["receiver"], "oncall/webhook/0")
 
+    def test_what_waits_for_a_receiver_that_was_renamed_says_so(self):
+        config = self.config(Webhook().url("/hook"))
+        with self.sidecar(config) as sidecar:
+            breaker(sidecar, "open")
+            waiting = wait_for(lambda: [n for n in notifications(sidecar)["notifications"] if n["tries"] > 0], what="a message that waits")
+            sidecar.config.write_text(config.replace("oncall", "night"))
+            sidecar.send_signal(signal.SIGHUP)
+            wait_for(lambda: "delivery goes on with the new configuration" in sidecar.logged(), what="the reload")
+            self.assertIn("messages wait for a receiver that the configuration does not have", sidecar.logged())
+            orphan = notifications(sidecar, "?receiver=oncall/webhook/0&state=waiting")["notifications"]
+            self.assertEqual([(n["id"], n["answer"]) for n in orphan],
+                             [(waiting[0]["id"], "no such receiver in the configuration; it waits for one of that name")])
+
     def test_one_that_hangs_delays_nobody(self):
         with Webhook() as slow, Webhook() as quick:
             slow.hangs.set()
@@ -200,6 +213,8 @@ class Receivers(Case):
                 self.assertEqual(run(OXPECKER, "outbox", "retry", aside["id"], storage), (0, "1 message is sent again\n", ""))
                 wait_for(lambda: len(webhook.got) > before, what="the message, sent by hand")
                 wait_for(lambda: [n["state"] for n in notifications(sidecar)["notifications"] if n["id"] == aside["id"]] == ["sent"], what="sent")
+                self.assertEqual(run(OXPECKER, "outbox", "retry", aside["id"], storage),
+                                 (1, "", "oxpecker outbox: nothing of it is left to be sent: it was sent, superseded or dropped\n"))
                 self.assertEqual([n["kind"] for n in notifications(sidecar)["notes"]], ["outbox.retry"])
                 sidecar.write({"type": "breaker", "name": "provider", "from": "open", "to": "closed", "cause": "manual"})
                 noted = wait_for(lambda: notifications(sidecar)["notes"][:-1], what="a note of the reset")

@@ -71,7 +71,7 @@ static const struct {
     {"rules of a severity: one alarm a name",
      METRIC "rule_alarms: {severity: [critical], actions: [" ARN "]}\n",
      NULL,
-     {"{\"AlarmName\":\"Orchestrator/collector/rule/Down\",\"AlarmDescription\":\"{{ $labels.job }} is down: up == 0\","
+     {"{\"AlarmName\":\"Orchestrator/collector/rule/Down\",\"AlarmDescription\":\"Down: up == 0\","
       "\"ActionsEnabled\":true,\"AlarmActions\":[\"" ARN "\"],\"OKActions\":[],\"InsufficientDataActions\":[],"
       "\"Namespace\":\"Orchestrator\",\"MetricName\":\"RuleState\",\"Dimensions\":[" DIMENSIONS
       ",{\"Name\":\"Rule\",\"Value\":\"Down\"}],\"Statistic\":\"Maximum\","
@@ -164,6 +164,40 @@ static void test_long_expression(void **state) {
     oxp_json_free(body);
     oxp_buf_fini(&text);
     plan_world_close(&world);
+}
+
+/* A summary is one sentence of the description; a template is no summary yet. */
+static void test_rule_descriptions(void **state) {
+    static const struct {
+        const char *summary, *description;
+    } rows[] = {
+        {NULL, "up == 0"},
+        {"The collector is down", "The collector is down: up == 0"},
+        {"The collector is down.", "The collector is down: up == 0"},
+        {"The collector of {{ $labels.instance }} is down.", "A: up == 0"},
+        {"a {brace}.", "a {brace}: up == 0"},
+        {".", "up == 0"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct plan_world world;
+        const struct oxp_cw_planned *alarms;
+        struct oxp_json *body;
+        char text[256];
+        size_t count;
+        snprintf(text, sizeof text, "groups: [{name: g, rules: [{alert: A, expr: up == 0%s%s%s}]}]\n",
+                 rows[i].summary == NULL ? "" : ", annotations: {summary: '",
+                 rows[i].summary == NULL ? "" : rows[i].summary, rows[i].summary == NULL ? "" : "'}");
+        plan_world_open(&world, "rule_alarms: {}\n", text, NULL);
+        assert_int_equal(oxp_cw_wanted(&world.input, &world.arena, &alarms, &count, NULL), OXP_OK);
+        assert_int_equal(oxp_json_read(oxp_view_from(alarms[0].body), &body, NULL), OXP_OK);
+        struct oxp_view told = oxp_json_text_of(oxp_json_get(body, "AlarmDescription"));
+        if (!oxp_view_is(told, rows[i].description)) {
+            fail_msg("%s: %.*s", rows[i].description, (int)told.len, told.ptr);
+        }
+        oxp_json_free(body);
+        plan_world_close(&world);
+    }
 }
 
 static void test_period(void **state) {
@@ -346,9 +380,11 @@ static void test_no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wanted), cmocka_unit_test(test_rules_chosen), cmocka_unit_test(test_long_expression),
-        cmocka_unit_test(test_period), cmocka_unit_test(test_heartbeat),    cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_tags),   cmocka_unit_test(test_names),        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_wanted),          cmocka_unit_test(test_rules_chosen),
+        cmocka_unit_test(test_long_expression), cmocka_unit_test(test_rule_descriptions),
+        cmocka_unit_test(test_period),          cmocka_unit_test(test_heartbeat),
+        cmocka_unit_test(test_limits),          cmocka_unit_test(test_tags),
+        cmocka_unit_test(test_names),           cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

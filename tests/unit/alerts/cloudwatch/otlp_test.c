@@ -333,7 +333,7 @@ static void buckets_must_agree(void **state) {
     assert_int_equal(world_try(&world, 0), OXP_OK);
     assert_int_equal(world.published.left_out, 1);
     assert_int_equal(world.published.messages, 0);
-    assert_non_null(strstr(world.published.first.text, "other buckets"));
+    assert_non_null(strstr(world.published.first_left_out.text, "other buckets"));
     world_close(&world);
 }
 

@@ -558,9 +558,10 @@ static void test_trial(void **state) {
                                                  "ListTagsForResource arn:ours\n"
                                                  "SetAlarmState " N "A\n"
                                                  "DescribeAlarms 1 names\n");
-    assert_non_null(
-        strstr(oxp_buf_text(&out),
-               "metric OxpeckerTest in namespace Orchestrator, with the dimension Oxpecker=test; request id-1"));
+    assert_non_null(strstr(
+        oxp_buf_text(&out),
+        "metric OxpeckerTest in namespace Orchestrator, with the dimensions Service=collector, Environment=test, "
+        "Oxpecker=test; request id-1"));
     assert_non_null(strstr(oxp_buf_text(&out), "The alarm " N "A was set to ALARM"));
     assert_non_null(strstr(oxp_buf_text(&out), "arn:aws:sns:r:1:t\n"));
     assert_non_null(strstr(oxp_buf_text(&out), "sets the alarm back"));

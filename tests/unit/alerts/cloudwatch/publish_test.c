@@ -48,7 +48,8 @@ static void gauges_by_label(void **state) {
     assert_int_equal(world.published.failed, 1);   /* Bad: several series, no dimension */
     assert_int_equal(world.published.left_out, 1); /* the blank */
     assert_int_equal(world.published.replaced, 1);
-    assert_non_null(strstr(world.published.first.text, "Bad: several series"));
+    assert_non_null(strstr(world.published.first_failed.text, "Bad: several series"));
+    assert_non_null(strstr(world.published.first_left_out.text, "G: CloudWatch does not take this dimension"));
     world_close(&world);
 }
 
@@ -156,6 +157,74 @@ static void restarts_go_on_with_the_ledger(void **state) {
     (void)rmdir(directory);
 }
 
+/* After kill -9 counters begin at 0 again; how large they are by the next publishing says nothing. */
+static void counters_that_begin_anew(void **state) {
+    enum { BORN_MS = 1000, AGAIN_MS = 2000, THIRD_MS = 3000 };
+    static const struct {
+        const char *name;
+        int64_t began_ms, again_ms;
+        double now;
+        const char *told;
+    } rows[] = {
+        {"killed, more than before", BORN_MS, AGAIN_MS, 10, "D 10\n"},
+        {"killed, as many", BORN_MS, AGAIN_MS, 3, "D 3\n"},
+        {"killed, less", BORN_MS, AGAIN_MS, 2, "D 2\n"},
+        {"killed, none", BORN_MS, AGAIN_MS, 0, "D 0\n"},
+        {"restored, or a reload", BORN_MS, BORN_MS, 10, "D 7\n"},
+        {"restored, none since", BORN_MS, BORN_MS, 3, "D 0\n"},
+        {"not known before", 0, AGAIN_MS, 10, "D 7\n"},
+        {"not known since", BORN_MS, 0, 10, "D 7\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world world;
+        world_open(&world, DELTA, NULL);
+        world.options.counters_began_ms = rows[i].began_ms;
+        world_restart(&world, DELTA);
+        world_set(&world, 10, "errors_total,c=a", 0);
+        world_set(&world, 50, "errors_total,c=a", 3);
+        assert_string_equal(world_publish(&world, 60), "D 3\n");
+        world.options.counters_began_ms = rows[i].again_ms;
+        world_restart(&world, DELTA);
+        world_set(&world, 100, "errors_total,c=a", rows[i].now);
+        const char *told = world_publish(&world, 120);
+        if (strcmp(told, rows[i].told) != 0) {
+            fail_msg("%s: %s", rows[i].name, told);
+        }
+        assert_string_equal(world_publish(&world, 121), "D 0\n"); /* once */
+        world_restart(&world, DELTA);                             /* a reload */
+        world_set(&world, 170, "errors_total,c=a", rows[i].now + 1);
+        assert_string_equal(world_publish(&world, 180), "D 1\n");
+        world_close(&world);
+    }
+    /* One that is not there again yet, and a period that failed. */
+    struct world world;
+    world_open(&world, DELTA, NULL);
+    world.options.counters_began_ms = BORN_MS;
+    world_restart(&world, DELTA);
+    world_set(&world, 10, "errors_total,c=a", 0);
+    world_set(&world, 50, "errors_total,c=a", 3);
+    assert_string_equal(world_publish(&world, 60), "D 3\n");
+    world.options.counters_began_ms = AGAIN_MS;
+    world_restart(&world, DELTA);
+    world_set(&world, 100, "errors_total,c=b", 1);
+    alloc_fail_at(5);
+    assert_int_equal(world_try(&world, 120), OXP_ERR_NOMEM);
+    alloc_fail_at(0);
+    assert_string_equal(world_publish(&world, 121), "D 1\n");
+    world_restart(&world, DELTA);
+    world_set(&world, 170, "errors_total,c=a", 5);
+    world_set(&world, 170, "errors_total,c=b", 1);
+    assert_string_equal(world_publish(&world, 180), "D 5\n");
+    /* A third time, before anything was published of the second: all of it counts. */
+    world.options.counters_began_ms = THIRD_MS;
+    world_restart(&world, DELTA);
+    world_set(&world, 230, "errors_total,c=a", 6);
+    world_set(&world, 230, "errors_total,c=b", 2);
+    assert_string_equal(world_publish(&world, 240), "D 8\n");
+    world_close(&world);
+}
+
 /* A sum is one series: whatever is new in it counts; a reset is seen only when the sum itself falls. */
 static void sums_are_one_series(void **state) {
     (void)state;
@@ -201,6 +270,26 @@ static void distributions(void **state) {
     assert_string_equal(world_publish(&world, 240), "H 0.25*1\n");
     assert_int_equal(world.published.inexact, 0);
     assert_string_equal(world_publish(&world, 300), "");
+    world_close(&world);
+}
+
+/* Buckets and sum together, though each of them is larger than it was. */
+static void distributions_that_begin_anew(void **state) {
+    (void)state;
+    static const double none[] = {0, 0, 0}, some[] = {1, 1, 1}, anew[] = {2, 3, 3};
+    struct world world;
+    world_open(&world, HISTOGRAM, NULL);
+    world.options.counters_began_ms = 1000;
+    world_restart(&world, HISTOGRAM);
+    set_histogram(&world, 10, "", none, 0);
+    assert_string_equal(world_publish(&world, 60), "");
+    set_histogram(&world, 100, "", some, 0.25);
+    assert_string_equal(world_publish(&world, 120), "H 0.25*1\n");
+    world.options.counters_began_ms = 2000;
+    world_restart(&world, HISTOGRAM);
+    set_histogram(&world, 160, "", anew, 4);
+    assert_string_equal(world_publish(&world, 180), "H 0.5*2 3*1\n");
+    assert_string_equal(world_publish(&world, 240), "");
     world_close(&world);
 }
 
@@ -361,8 +450,10 @@ int main(void) {
         cmocka_unit_test(zero_without_any_series),
         cmocka_unit_test(deltas_over_resets_and_gaps),
         cmocka_unit_test(restarts_go_on_with_the_ledger),
+        cmocka_unit_test(counters_that_begin_anew),
         cmocka_unit_test(sums_are_one_series),
         cmocka_unit_test(distributions),
+        cmocka_unit_test(distributions_that_begin_anew),
         cmocka_unit_test(distributions_of_half_a_tick),
         cmocka_unit_test(distributions_add_up),
         cmocka_unit_test(a_failed_period_is_in_the_next),
