@@ -26,6 +26,8 @@ struct oxp_intake {
     uint64_t left_out;         /* since the last line that was logged */
     void (*announced)(void *ctx, uint64_t connection, bool announced, int64_t pid);
     void *announced_ctx;
+    void (*audited)(void *ctx, const struct oxp_event *event);
+    void *audited_ctx;
     struct oxp_event event;
     struct oxp_refusal refusal;
 };
@@ -75,6 +77,12 @@ void oxp_intake_on_announced(struct oxp_intake *intake,
                              void *ctx) {
     intake->announced = announced;
     intake->announced_ctx = ctx;
+}
+
+void oxp_intake_on_audit(struct oxp_intake *intake, void (*audited)(void *ctx, const struct oxp_event *event),
+                         void *ctx) {
+    intake->audited = audited;
+    intake->audited_ctx = ctx;
 }
 
 void oxp_intake_set_recent(struct oxp_intake *intake, struct oxp_recent *recent) {
@@ -201,6 +209,9 @@ __attribute__((cold, noinline)) static void tell_announced(struct oxp_intake *in
 static void account(struct oxp_intake *intake, const struct oxp_event *event, const struct origin *origin) {
     oxp_counter_add(intake->received[origin->transport], 1);
     oxp_recent_event(intake->recent, event, origin->connection, intake->now_s);
+    if (event->type == OXP_EVENT_AUDIT && intake->audited != NULL) {
+        intake->audited(intake->audited_ctx, event);
+    }
     if (oxp_event_has(event, OXP_FIELD_TS)) {
         double lag = intake->now_s - event->values[OXP_FIELD_TS].number;
         oxp_histogram_observe(intake->lag, lag > 0 ? lag : 0);

@@ -26,6 +26,10 @@ void oxp_intake_set_recent(struct oxp_intake *intake, struct oxp_recent *recent)
 void oxp_intake_on_announced(struct oxp_intake *intake,
                              void (*announced)(void *ctx, uint64_t connection, bool announced, int64_t pid), void *ctx);
 
+/* Told of each event of the type `audit`, as it is applied; the event is good during the call. */
+void oxp_intake_on_audit(struct oxp_intake *intake, void (*audited)(void *ctx, const struct oxp_event *event),
+                         void *ctx);
+
 /* One line that was refused. */
 struct oxp_intake_refusal {
     unsigned long line;

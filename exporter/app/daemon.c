@@ -7,6 +7,7 @@
 #include "exporter/app/saved.h"
 #include "exporter/app/watching.h"
 #include "lib/base/map.h"
+#include "lib/base/utf8.h"
 #include "lib/net/net.h"
 #include <signal.h>
 #include <stdio.h>
@@ -77,6 +78,30 @@ static void on_ledger_note(void *ctx, int level, const char *message, const char
     if (strcmp(message, OXP_LEDGER_BREAKER_RESET) == 0 && daemon->deliveries != NULL) {
         oxp_deliveries_note(daemon->deliveries, "breaker.reset", fields[1]);
     }
+}
+
+/* `action=login status=ok workflow=w session=s task=t details=…`, as the outbox keeps it. */
+static void on_audited(void *ctx, const struct oxp_event *event) {
+    static const struct {
+        const char *key;
+        enum oxp_field field;
+    } rows[] = {{"action", OXP_FIELD_ACTION},   {"status", OXP_FIELD_STATUS},  {"workflow", OXP_FIELD_WORKFLOW},
+                {"session", OXP_FIELD_SESSION}, {"task", OXP_FIELD_TASK},      {"component", OXP_FIELD_COMPONENT},
+                {"message", OXP_FIELD_MESSAGE}, {"details", OXP_FIELD_DETAILS}};
+    struct oxp_daemon *daemon = ctx;
+    struct oxp_buf text;
+    oxp_buf_init(&text, 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct oxp_view value = oxp_event_text(event, rows[i].field);
+        if (value.len != 0) {
+            oxp_buf_append_format(&text, "%s%s=", text.len == 0 ? "" : " ", rows[i].key);
+            oxp_buf_append_view(&text, oxp_utf8_cut(value, 1000));
+        }
+    }
+    if (daemon->deliveries != NULL && oxp_buf_status(&text) == OXP_OK) {
+        oxp_deliveries_note(daemon->deliveries, "audit", oxp_buf_text(&text));
+    }
+    oxp_buf_fini(&text);
 }
 
 static void on_lost(void *ctx, uint64_t events) {
@@ -415,6 +440,7 @@ static enum oxp_status make_intake(struct oxp_daemon *daemon) {
         oxp_intake_new(daemon->ledger, &daemon->stats, daemon->log, daemon->clock, &daemon->intake);
     if (status == OXP_OK) {
         oxp_intake_set_recent(daemon->intake, daemon->recent);
+        oxp_intake_on_audit(daemon->intake, on_audited, daemon);
     }
     return status;
 }

@@ -10,7 +10,8 @@
 
 #define TURN_MS 1000
 #define RETRY_NS (5 * OXP_NS_PER_S) /* between two tries to open the outbox */
-#define NOTES_MAX 256               /* that wait for the disk; then the oldest goes */
+#define NOTES_MAX 4096              /* that wait for the disk; then the oldest goes */
+#define NOTES_AT_ONCE 256           /* in one commit */
 
 struct note {
     struct note *next;
@@ -41,6 +42,7 @@ struct oxp_deliveries {
     struct oxp_delivery_setup fresh;
     struct note *notes, **notes_end;
     size_t note_count;
+    uint64_t notes_left_out;
 };
 
 static int64_t now_ms(const struct oxp_deliveries *deliveries) {
@@ -188,34 +190,63 @@ static void free_note(struct note *note) {
     }
 }
 
-static bool put_note(struct oxp_deliveries *deliveries, const struct note *note) {
+static bool put_some(struct oxp_deliveries *deliveries, const struct note *first) {
     struct oxp_error error = {0};
-    struct oxp_outbox_note one = {oxp_view_from(note->kind), oxp_view_from(note->text)};
-    struct oxp_outbox_write write = {.notes = &one, .note_count = 1};
+    struct oxp_outbox_note notes[NOTES_AT_ONCE];
+    struct oxp_outbox_write write = {.notes = notes};
+    for (const struct note *note = first; note != NULL; note = note->next) {
+        notes[write.note_count++] = (struct oxp_outbox_note){oxp_view_from(note->kind), oxp_view_from(note->text)};
+    }
     return oxp_outbox_put(deliveries->outbox, &write, now_ms(deliveries), &error) == OXP_OK;
 }
 
-/* With the lock held; gives it up meanwhile. A note that the disk does not take waits for the next turn. */
+/* Takes the first ones off the list, at most NOTES_AT_ONCE; gives the last of them. */
+static struct note *cut_some_locked(struct oxp_deliveries *deliveries, size_t *count_out) {
+    struct note *last = deliveries->notes;
+    *count_out = 1;
+    while (last->next != NULL && *count_out < NOTES_AT_ONCE) {
+        last = last->next;
+        ++*count_out;
+    }
+    deliveries->notes = last->next;
+    deliveries->note_count -= *count_out;
+    deliveries->notes_end = deliveries->notes == NULL ? &deliveries->notes : deliveries->notes_end;
+    last->next = NULL;
+    return last;
+}
+
+static void free_notes(struct note *note) {
+    while (note != NULL) {
+        struct note *next = note->next;
+        free_note(note);
+        note = next;
+    }
+}
+
+/* With the lock held; gives it up meanwhile. Notes that the disk does not take wait for the next turn. */
 static void put_notes_locked(struct oxp_deliveries *deliveries) {
     while (deliveries->notes != NULL) {
-        struct note *note = deliveries->notes;
-        deliveries->notes = note->next;
-        deliveries->note_count--;
-        if (deliveries->notes == NULL) {
-            deliveries->notes_end = &deliveries->notes;
-        }
+        size_t count;
+        struct note *first = deliveries->notes, *last = cut_some_locked(deliveries, &count);
         pthread_mutex_unlock(&deliveries->mutex);
         bool may = deliveries->outbox != NULL || is_time_to_try(deliveries);
-        bool kept = may && open_outbox(deliveries) && put_note(deliveries, note);
+        bool kept = may && open_outbox(deliveries) && put_some(deliveries, first);
+        if (kept) {
+            free_notes(first);
+        }
         pthread_mutex_lock(&deliveries->mutex);
         if (!kept) {
-            note->next = deliveries->notes;
-            deliveries->notes = note;
-            deliveries->notes_end = note->next == NULL ? &note->next : deliveries->notes_end;
-            deliveries->note_count++;
+            last->next = deliveries->notes;
+            deliveries->notes_end = last->next == NULL ? &last->next : deliveries->notes_end;
+            deliveries->notes = first;
+            deliveries->note_count += count;
             return;
         }
-        free_note(note);
+    }
+    if (deliveries->notes_left_out != 0) {
+        oxp_log_warning(deliveries->daemon->log, "notes were left out: they came faster than the disk took them",
+                        OXP_LOG_NUM("notes", deliveries->notes_left_out));
+        deliveries->notes_left_out = 0;
     }
 }
 
@@ -326,6 +357,7 @@ void oxp_deliveries_note(struct oxp_deliveries *deliveries, const char *kind, co
             oldest = deliveries->notes;
             deliveries->notes = oldest->next;
             deliveries->note_count--;
+            deliveries->notes_left_out++;
         }
         pthread_cond_broadcast(&deliveries->wake);
     }

@@ -180,6 +180,8 @@ class Receivers(Case):
                 wait_for(lambda: quick.told("firing"), 4, "the alert at the quick one")
                 wait_for(lambda: [b for path, b in quick.got if path == "/api/v2/alerts"], 4, "the alert at the Alertmanager")
                 self.assertLess(time.time() - began, 4)
+                time.sleep(2)  # ticks of the rules, while one hangs
+                self.assertEqual(sidecar.metrics()["oxpecker_rule_group_iterations_missed_total"], 0)
                 time.sleep(1.5)
                 claimed = notifications(sidecar, "?receiver=oncall/webhook/0")["notifications"]
                 self.assertEqual([n["state"] for n in claimed], ["claimed"])
@@ -234,7 +236,46 @@ class Receivers(Case):
             wait_for(lambda: webhook.told("firing"), what="the alert")
 
 
+class Disk(Case):
+    def test_full_and_healed(self):
+        if os.geteuid() != 0:
+            self.skipTest("mounting a small tmpfs needs root")
+        storage = self.directory / "storage"
+        storage.mkdir()
+        mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(storage)], capture_output=True, text=True, check=False)
+        if mount.returncode != 0:
+            self.skipTest(f"no tmpfs can be mounted here: {mount.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(storage)], check=False)
+        filler = storage / "filler"
+        with Webhook() as webhook, self.sidecar(self.config(webhook.url("/hook"))) as sidecar:
+            wait_for(lambda: (storage / "outbox.db").exists(), what="the outbox")
+            with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+                while True:
+                    file.write(b"x" * 4096)
+            breaker(sidecar, "open")
+            wait_for(lambda: "the outbox took nothing; it is tried again" in sidecar.logged(), what="a word about the disk")
+            time.sleep(1)
+            self.assertEqual(webhook.got, [], "told what is not on the disk")
+            self.assertGreater(sidecar.metrics()["oxpecker_storage_failures_total"], 0)
+            filler.unlink()
+            told = wait_for(lambda: webhook.told("firing"), what="the alert")
+            self.assertEqual(told[0]["alerts"][0]["labels"]["alertname"], "BreakerOpen")
+
+
 class Views(Case):
+    def test_audit_events_are_kept(self):
+        with Sidecar(storage=True) as sidecar:
+            for number in range(3):
+                sidecar.send("audit", f"action=breaker reset {number}", "status=ok", "workflow=shops", "details=by hand, key=abc")
+            kept = lambda: [note for note in notifications(sidecar)["notes"] if note["kind"] == "audit"]
+            wait_for(lambda: len(kept()) == 3, 10, "three notes")
+            self.assertEqual({note["text"].split(" status=")[0] for note in kept()}, {f"action=breaker reset {number}" for number in range(3)})
+            self.assertIn("workflow=shops", kept()[0]["text"])
+            sidecar.kill()
+            sidecar.start()
+            sidecar.send("audit", "action=afterwards", "status=ok")
+            wait_for(lambda: len(kept()) == 4, 10, "four notes")
+
     def test_nothing_configured(self):
         with Sidecar(storage=True, directory=self.directory) as sidecar:
             self.assertEqual(notifications(sidecar), {"notifications": [], "receivers": [], "outbox": None, "notes": []})
