@@ -61,8 +61,8 @@ void oxp_deliveries_rules_ready(struct oxp_deliveries *deliveries, int64_t now_m
 /* Takes over what was read from a fresh configuration. When nothing of it changed, nothing happens; else the parts are
  * rebuilt, and the outbox stays. Loop thread. */
 void oxp_deliveries_reload(struct oxp_deliveries *deliveries, struct oxp_delivery_setup *setup, bool changed);
-/* A manual act or an audit event, for the outbox's notes. Any thread; waits for nothing. Of a flood that the disk cannot
- * follow the oldest are left out, which is said in the log. */
+/* A manual act or an audit event, for the outbox's notes. Any thread; waits for nothing. Of a flood that the disk
+ * cannot follow the oldest are left out, which is said in the log. */
 void oxp_deliveries_note(struct oxp_deliveries *deliveries, const char *kind, const char *text);
 
 /* For views: the outbox and the courier, which stay until they are released; either may be NULL. A call may wait for
