@@ -55,7 +55,7 @@ static const struct oxp_promql_expr *keep_expr(struct oxp_cw_reader *reader, str
     struct oxp_promql_expr **grown = realloc(owned->exprs, (owned->expr_count + 1) * sizeof(struct oxp_promql_expr *));
     if (grown == NULL) {
         oxp_promql_expr_free(expr);
-        oxp_cw_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
         return NULL;
     }
     owned->exprs = grown;
@@ -68,11 +68,15 @@ static const struct oxp_promql_expr *parse(struct oxp_cw_reader *reader, struct 
     struct oxp_error error = {0};
     enum oxp_status status = oxp_promql_parse(text, &expr, &error);
     if (status == OXP_ERR_NOMEM) {
-        oxp_cw_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
         return NULL;
     }
     if (status != OXP_OK) {
-        oxp_cw_fault(reader, place.line, place.column, "expr: %u:%u: %s", error.line, error.column, error.text);
+        for (char *c = error.text; *c != '\0'; c++) {
+            *c = (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c; /* a pattern is shown as it was written */
+        }
+        oxp_fields_fault(&reader->fields, OXP_ERR_INVALID, place.line, place.column, "expr: %u:%u: %s", error.line,
+                         error.column, error.text);
         return NULL;
     }
     return keep_expr(reader, expr);
@@ -83,7 +87,7 @@ static const struct oxp_promql_expr *parse_made(struct oxp_cw_reader *reader, st
                                                 struct place place) {
     const struct oxp_promql_expr *expr = NULL;
     if (oxp_buf_status(text) != OXP_OK) {
-        oxp_cw_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
     } else {
         expr = parse(reader, oxp_buf_view(text), place);
     }
@@ -141,7 +145,8 @@ static const struct oxp_promql_expr *sum_of(struct oxp_cw_reader *reader, const 
     const struct oxp_promql_node *selector = bucket_selector(expr->root, &wrong);
     struct oxp_buf text;
     if (selector == NULL) {
-        oxp_cw_fault(reader, place.line, place.column, "expr of a distribution %s", wrong);
+        oxp_fields_fault(&reader->fields, OXP_ERR_INVALID, place.line, place.column, "expr of a distribution %s",
+                         wrong);
         return NULL;
     }
     size_t name_end = selector->start + selector->selector.name.len;
@@ -159,8 +164,8 @@ static void read_expr(struct oxp_cw_reader *reader, struct oxp_cw_metric *metric
     }
     enum oxp_promql_type type = metric->parsed->root->type;
     if (type != OXP_PROMQL_VECTOR && type != OXP_PROMQL_SCALAR) {
-        oxp_cw_fault(reader, place.line, place.column, "expr: found a %s; expected an instant vector",
-                     oxp_promql_type_text(type));
+        oxp_fields_fault(&reader->fields, OXP_ERR_INVALID, place.line, place.column,
+                         "expr: found a %s; expected an instant vector", oxp_promql_type_text(type));
         return;
     }
     if (metric->kind == OXP_CW_GAUGE) {
@@ -179,7 +184,7 @@ static void read_labels(struct oxp_cw_reader *reader, struct oxp_cw_metric *metr
                         const struct oxp_yaml_node *dimensions, const struct oxp_yaml_node *by) {
     size_t count = 0;
     if (dimensions != NULL && by != NULL) {
-        OXP_CW_FAULT(reader, by, "by and dimensions say the same; use one of them");
+        OXP_FAULT(&reader->fields, by, "by and dimensions say the same; use one of them");
         return;
     }
     metric->labels = oxp_cw_pairs(reader, dimensions, &oxp_cw_dimension_name, &oxp_cw_label_name, OXP_CW_DIMENSIONS_MAX,
@@ -190,14 +195,14 @@ static void read_labels(struct oxp_cw_reader *reader, struct oxp_cw_metric *metr
     const struct oxp_yaml_node *item = oxp_cw_items(reader, by, OXP_CW_DIMENSIONS_MAX, &count);
     struct oxp_cw_pair *pairs = oxp_arena_zero(&reader->owned->arena, count + 1, sizeof *pairs);
     if (pairs == NULL) {
-        oxp_cw_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
         return;
     }
     for (size_t i = 0; i < count; i++, item = item->next) {
         pairs[i].value = oxp_cw_text(reader, item, &oxp_cw_label_name);
         pairs[i].name = pairs[i].value;
         if (oxp_cw_pair_has(pairs, i, pairs[i].name)) {
-            OXP_CW_FAULT(reader, item, "the label %s is named twice", pairs[i].name);
+            OXP_FAULT(&reader->fields, item, "the label %s is named twice", pairs[i].name);
         }
     }
     metric->labels = pairs;
@@ -207,19 +212,20 @@ static void read_labels(struct oxp_cw_reader *reader, struct oxp_cw_metric *metr
 static void check_labels(struct oxp_cw_reader *reader, const struct oxp_cw_metric *metric,
                          const struct oxp_yaml_node *node) {
     const struct oxp_cw_config *config = reader->config;
-    for (size_t i = 0; i < metric->label_count && reader->status == OXP_OK; i++) {
+    for (size_t i = 0; i < metric->label_count && reader->fields.status == OXP_OK; i++) {
         if (oxp_cw_pair_has(config->dimensions, config->dimension_count, metric->labels[i].name)) {
-            OXP_CW_FAULT(reader, node, "the dimension %s is one of the section's already", metric->labels[i].name);
+            OXP_FAULT(&reader->fields, node, "the dimension %s is one of the section's already",
+                      metric->labels[i].name);
         }
     }
     if (config->dimension_count + metric->label_count > OXP_CW_DIMENSIONS_MAX) {
-        OXP_CW_FAULT(reader, node, "%zu dimensions with the section's; at most %d are allowed",
-                     config->dimension_count + metric->label_count, OXP_CW_DIMENSIONS_MAX);
+        OXP_FAULT(&reader->fields, node, "%zu dimensions with the section's; at most %d are allowed",
+                  config->dimension_count + metric->label_count, OXP_CW_DIMENSIONS_MAX);
     }
     if (config->lane == OXP_CW_EMF && (oxp_cw_pair_has(config->dimensions, config->dimension_count, metric->name) ||
                                        oxp_cw_pair_has(metric->labels, metric->label_count, metric->name))) {
-        OXP_CW_FAULT(reader, node, "the metric %s has the name of a dimension, which lane emf cannot tell apart",
-                     metric->name);
+        OXP_FAULT(&reader->fields, node, "the metric %s has the name of a dimension, which lane emf cannot tell apart",
+                  metric->name);
     }
 }
 
@@ -243,33 +249,34 @@ static bool same_dimensions(const struct oxp_cw_metric *a, const struct oxp_cw_m
 
 static void read_metric(struct oxp_cw_reader *reader, const struct oxp_yaml_node *node, struct oxp_cw_metric *metric) {
     enum { EXPR, NAME, UNIT, KIND, DIMENSIONS, BY, KEYS };
-    static const char *const keys[KEYS] = {"expr", "name", "unit", "kind", "dimensions", "by"};
+    static const char *const names[KEYS] = {"expr", "name", "unit", "kind", "dimensions", "by"};
+    static const struct oxp_keys keys = {.what = "a metric", .names = names, .count = KEYS};
     static const char *const kinds[] = {"gauge", "delta", "distribution", NULL};
     static const struct oxp_cw_text_rule name = {
         "a metric's name", 1, OXP_CW_NAME_MAX, true, true, is_free_name, "is one that oxpecker uses itself"};
     const struct oxp_yaml_node *found[KEYS];
-    if (!oxp_cw_fields(reader, node, "a metric", keys, KEYS, found)) {
+    if (!oxp_fields_find(&reader->fields, node, &keys, found)) {
         return;
     }
     for (size_t i = EXPR; i <= KIND; i++) {
         if (i != UNIT && found[i] == NULL) {
-            OXP_CW_FAULT(reader, node, "a metric needs the key %s", keys[i]);
+            OXP_FAULT(&reader->fields, node, "a metric needs the key %s", names[i]);
             return;
         }
     }
     static const struct oxp_cw_text_rule expr = {"an expression", 1, OXP_PROMQL_TEXT_MAX, false, false, NULL, ""};
     if (found[EXPR]->kind == OXP_YAML_SCALAR) { /* line feeds are welcome here */
-        metric->expr = oxp_cw_keep(reader, found[EXPR]->text);
+        metric->expr = oxp_fields_keep(&reader->fields, found[EXPR]->text);
     } else {
         (void)oxp_cw_text(reader, found[EXPR], &expr);
     }
     metric->name = oxp_cw_text(reader, found[NAME], &name);
-    size_t unit = oxp_cw_choice(reader, found[UNIT], units);
+    size_t unit = oxp_fields_choice(&reader->fields, found[UNIT], units);
     metric->unit = unit == 0 ? "" : units[unit];
-    metric->kind = (enum oxp_cw_kind)oxp_cw_choice(reader, found[KIND], kinds);
+    metric->kind = (enum oxp_cw_kind)oxp_fields_choice(&reader->fields, found[KIND], kinds);
     metric->line = node->line;
     read_labels(reader, metric, found[DIMENSIONS], found[BY]);
-    if (reader->status == OXP_OK) {
+    if (reader->fields.status == OXP_OK) {
         check_labels(reader, metric, node);
         read_expr(reader, metric, (struct place){found[EXPR]->line, found[EXPR]->column});
     }
@@ -280,15 +287,15 @@ static void read_entries(struct oxp_cw_reader *reader, const struct oxp_yaml_nod
     const struct oxp_yaml_node *item = oxp_cw_items(reader, node, OXP_CW_METRICS_MAX, &count);
     struct oxp_cw_metric *metrics = oxp_arena_zero(&reader->owned->arena, count + 1, sizeof *metrics);
     if (metrics == NULL) {
-        oxp_cw_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
         return;
     }
-    for (size_t i = 0; i < count && reader->status == OXP_OK; i++, item = item->next) {
+    for (size_t i = 0; i < count && reader->fields.status == OXP_OK; i++, item = item->next) {
         read_metric(reader, item, &metrics[i]);
-        for (size_t j = 0; j < i && reader->status == OXP_OK; j++) {
+        for (size_t j = 0; j < i && reader->fields.status == OXP_OK; j++) {
             if (strcmp(metrics[i].name, metrics[j].name) == 0 && same_dimensions(&metrics[i], &metrics[j])) {
-                OXP_CW_FAULT(reader, item, "the metric %s with the same dimensions stands in line %u already",
-                             metrics[i].name, metrics[j].line);
+                OXP_FAULT(&reader->fields, item, "the metric %s with the same dimensions stands in line %u already",
+                          metrics[i].name, metrics[j].line);
             }
         }
     }
@@ -300,10 +307,10 @@ static void take_defaults(struct oxp_cw_reader *reader) {
     enum { COUNT = sizeof defaults / sizeof defaults[0] };
     struct oxp_cw_metric *metrics = oxp_arena_zero(&reader->owned->arena, COUNT, sizeof *metrics);
     if (metrics == NULL) {
-        oxp_cw_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
         return;
     }
-    for (size_t i = 0; i < COUNT && reader->status == OXP_OK; i++) {
+    for (size_t i = 0; i < COUNT && reader->fields.status == OXP_OK; i++) {
         metrics[i].name = defaults[i].name;
         metrics[i].unit = strcmp(defaults[i].unit, "None") == 0 ? "" : defaults[i].unit;
         metrics[i].kind = defaults[i].kind;
