@@ -98,6 +98,55 @@ enum oxp_status oxp_cw_alarm_check(const struct oxp_cw_alarm *alarm, struct oxp_
     return status == OXP_OK && alarm->query != NULL ? oxp_cw_promql_check(alarm, error) : status;
 }
 
+/* The n-th of the parts that colons part. */
+static struct oxp_view part_of(const char *arn, size_t n) {
+    for (; n > 0 && *arn != '\0'; arn++) {
+        n -= *arn == ':';
+    }
+    return oxp_view_of(arn, strcspn(arn, ":"));
+}
+
+/* arn:partition:service:region:… Some services have no region. */
+static enum oxp_status check_place(const char *const *list, struct oxp_view region, unsigned line,
+                                   struct oxp_error *error) {
+    for (; list != NULL && *list != NULL; list++) {
+        struct oxp_view there = part_of(*list, 3);
+        if (!oxp_view_is(part_of(*list, 1), oxp_cw_partition(region)) ||
+            (there.len > 0 && !oxp_view_equal(there, region))) {
+            return oxp_error_set(error, OXP_ERR_INVALID, line, 0,
+                                 "the action %.256s: CloudWatch takes those of the alarm's own region alone, which is "
+                                 "%.*s",
+                                 *list, (int)region.len, region.ptr);
+        }
+    }
+    return OXP_OK;
+}
+
+static enum oxp_status check_places(const struct oxp_cw_actions *actions, struct oxp_view region, unsigned line,
+                                    struct oxp_error *error) {
+    const char *const *const lists[] = {actions->alarm, actions->ok, actions->insufficient};
+    enum oxp_status status = OXP_OK;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0] && status == OXP_OK; i++) {
+        status = check_place(lists[i], region, line, error);
+    }
+    return status;
+}
+
+enum oxp_status oxp_cw_places_check(const struct oxp_cw_config *config, struct oxp_view region,
+                                    struct oxp_error *error) {
+    enum oxp_status status = OXP_OK;
+    if (region.len == 0) {
+        return OXP_OK;
+    }
+    for (size_t i = 0; i < config->threshold_count && status == OXP_OK; i++) {
+        status = check_places(&config->thresholds[i].actions, region, config->thresholds[i].line, error);
+    }
+    if (status == OXP_OK) {
+        status = check_places(&config->rule_actions, region, 0, error);
+    }
+    return status == OXP_OK ? check_places(&config->heartbeat_actions, region, 0, error) : status;
+}
+
 enum oxp_status oxp_cw_tags_check(const struct oxp_cw_config *config, struct oxp_error *error) {
     if (config->tag_count + 1 > TAGS_MAX) {
         return oxp_error_set(error, OXP_ERR_LIMIT, 0, 0, "%zu tags, the most is %d beside %s", config->tag_count,

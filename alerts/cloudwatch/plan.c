@@ -240,6 +240,9 @@ static enum oxp_status prepare(struct survey *survey) {
     const struct oxp_cw_planned *wanted = NULL;
     struct oxp_buf prefix;
     enum oxp_status status = oxp_cw_wanted(input, survey->arena, &wanted, &survey->wanted, survey->error);
+    if (status == OXP_OK) {
+        status = oxp_cw_places_check(input->config, oxp_aws_client_region(survey->caller.client), survey->error);
+    }
     if (status != OXP_OK) {
         return status;
     }

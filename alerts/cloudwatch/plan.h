@@ -57,7 +57,8 @@ enum oxp_status oxp_cw_cost_of(const struct oxp_cw_plan_input *input, const stru
  * each kind, 1024 bytes of description, 255 of name, 30 dimensions, 50 tags, a day or a week of periods). */
 enum oxp_status oxp_cw_wanted(const struct oxp_cw_plan_input *input, struct oxp_arena *arena,
                               const struct oxp_cw_planned **alarms_out, size_t *count_out, struct oxp_error *error);
-/* Asks what is there, and compares. */
+/* Asks what is there, and compares. OXP_ERR_INVALID: as oxp_cw_wanted, and an action of another region than the
+ * client's, which CloudWatch would refuse. */
 enum oxp_status oxp_cw_plan(const struct oxp_cw_plan_input *input, struct oxp_aws_client *client, struct oxp_http *http,
                             struct oxp_arena *arena, struct oxp_cw_plan *plan_out, struct oxp_error *error);
 /* The plan as a person reads it. */

@@ -53,6 +53,9 @@ void oxp_cw_promql_body(const struct oxp_cw_alarm *alarm, struct oxp_json *body,
 /* CloudWatch's limits, each with its sentence (alarm_check.c). */
 enum oxp_status oxp_cw_alarm_check(const struct oxp_cw_alarm *alarm, struct oxp_error *error);
 enum oxp_status oxp_cw_tags_check(const struct oxp_cw_config *config, struct oxp_error *error);
+/* Actions are of the region (and partition) that the alarms are in. An empty region is not known: OXP_OK. */
+enum oxp_status oxp_cw_places_check(const struct oxp_cw_config *config, struct oxp_view region,
+                                    struct oxp_error *error);
 /* PutMetricAlarm's JSON, with or without tags (alarm_body.c). */
 enum oxp_status oxp_cw_alarm_body(const struct oxp_cw_alarm *alarm, const struct oxp_cw_plan_input *input, bool tags,
                                   struct oxp_arena *arena, const char **body_out);

@@ -10,8 +10,8 @@ expired keys, a wrong clock, answers that hang; and the credential endpoints of 
         aws.points                                      # of all accepted OTLP/JSON at /v1/metrics: see check_otlp
         aws.rejected = 3                                # said in partialSuccess from then on
 
-Further operations: aws.operation("DescribeAlarms", function(aws, parameters) -> dict), which may raise Refusal. PutMetricData and nothing
-else is there from the beginning. Everything that came in, accepted or not, is in aws.requests. Thread-safe enough for tests: handlers hold
+Further operations: aws.operation("DescribeAlarms", function(aws, parameters) -> dict), which may raise Refusal; aws.region is that of the call.
+PutMetricData and nothing else is there from the beginning; alarms are in aws_stub_alarms.py. Everything that came in, accepted or not, is in aws.requests. Thread-safe enough for tests: handlers hold
 one lock, but for the hanging ones."""
 import collections
 import datetime
@@ -78,6 +78,7 @@ class AwsStub:
         self.faults = collections.deque()
         self.operations = {"PutMetricData": put_metric_data}
         self.requests, self.calls, self.data = [], [], []
+        self.region = ""  # that the call was signed for
         self.clock_offset_s = 0  # of the stub's clock before ours
         self.sts_lifetime_s = 3600
         self.web_identity_token = None  # what AssumeRoleWithWebIdentity must bring
@@ -242,6 +243,7 @@ class AwsStub:
             parameters = json.loads(body.decode(), parse_constant=lambda c: float(c.lower().replace("infinity", "inf")))
         except ValueError as error:
             raise Refusal(400, "SerializationException", str(error)) from None
+        self.region = who[1]
         result = self.operations[operation](self, parameters)
         self.calls.append(Call(operation, parameters, *who, request.headers, body, self.now()))
         return result or {}

@@ -22,7 +22,7 @@ try:
     import botocore.awsrequest
     import botocore.credentials
     import botocore.session
-    import moto  # noqa: F401  for moto_server
+    import moto_peer
 except ImportError:
     if os.environ.get("CI"):
         raise
@@ -340,45 +340,16 @@ class AgainstOurStub(unittest.TestCase):
         self.assertEqual(self.aws.requests, [])
 
 
-# moto takes the action's prefix from the name that was signed for; AWS calls them cloudwatch:…
-POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["monitoring:PutMetricData", "monitoring:DescribeAlarms"],
-                                                  "Resource": "*"}]}
-
-
 @unittest.skipIf(boto3 is None, "no boto3 and moto")
 @unittest.skipUnless(DRIVER.is_file(), f"there is no {DRIVER}")
 class AgainstMoto(unittest.TestCase):
-    """moto_server with its checks of signatures and policies on, after the four calls that make our user."""
+    """moto_server with its checks of signatures and policies on."""
 
     @classmethod
     def setUpClass(cls):
-        cls.url = f"http://127.0.0.1:{(port := harness.free_port())}"
-        cls.log = tempfile.TemporaryFile()
-        cls.process = subprocess.Popen(["moto_server", "-H", "127.0.0.1", "-p", str(port)], stdout=cls.log, stderr=cls.log,
-                                       env=harness.no_proxy_environment(INITIAL_NO_AUTH_ACTION_COUNT="3"), start_new_session=True)
-        cls.addClassCleanup(cls.stop)
-
-        def up():
-            try:
-                return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(cls.url + "/moto-api/", timeout=2).status
-            except (urllib.error.URLError, ConnectionError):
-                return cls.process.poll() is not None
-        harness.wait_for(up, 30, "moto_server")
-        iam = cls.boto("iam", "any", "any")
-        iam.create_user(UserName="oxpecker")
-        key = iam.create_access_key(UserName="oxpecker")["AccessKey"]
-        iam.put_user_policy(UserName="oxpecker", PolicyName="p", PolicyDocument=json.dumps(POLICY))
-        cls.id, cls.secret = key["AccessKeyId"], key["SecretAccessKey"]
-
-    @classmethod
-    def stop(cls):
-        os.killpg(cls.process.pid, 15)
-        cls.process.wait(20)
-        cls.log.close()
-
-    @classmethod
-    def boto(cls, service, key, secret):
-        return boto3.client(service, endpoint_url=cls.url, region_name="eu-west-1", aws_access_key_id=key, aws_secret_access_key=secret)
+        moto = cls.enterClassContext(moto_peer.Moto("eu-west-1"))
+        moto.reset(moto_peer.allow("PutMetricData", "DescribeAlarms"))
+        cls.url, (cls.id, cls.secret) = moto.url, moto.users["oxpecker"]
 
     def driver(self, secret):
         return Driver(AWS_ENDPOINT_URL_CLOUDWATCH=self.url, AWS_ACCESS_KEY_ID=self.id, AWS_SECRET_ACCESS_KEY=secret)

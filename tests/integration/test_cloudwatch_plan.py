@@ -1,23 +1,23 @@
-"""The plan of CloudWatch alarms against moto on loopback, read back by boto3: what is made, that a second apply changes nothing, what is
-changed, removed, left alone and refused."""
+"""The plan of CloudWatch alarms against moto on loopback with its checks of signatures and policies on, read back by boto3: what is made, that a
+second apply changes nothing, what is changed, removed, left alone and refused. The policy is the one that `policy` prints."""
 import json
 import os
 import pathlib
-import shutil
-import subprocess
 import tempfile
 import unittest
-import urllib.request
 
 import aws_stub
 
 try:
-    import boto3
-    import botocore.validate
+    import moto_peer
+    from aws_stub_alarms import Alarms
+    from botocore.exceptions import ClientError
 except ImportError:
-    boto3 = None
+    if os.environ.get("CI"):
+        raise
+    moto_peer = None
 
-from harness import OXPECKER, ROOT, free_port, no_proxy_environment, run, wait_for
+from harness import OXPECKER, ROOT, run
 
 DRIVER = OXPECKER.parent / "tests/unit/alerts/cloudwatch/cloudwatch_driver"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:pages"
@@ -38,44 +38,22 @@ tags: {team: web}
 FULL = {PREFIX + name for name in ("SessionsOrphaned", "slow", "heartbeat", "rule/OrchestratorDown")}
 
 
-class Moto:
-    """moto's server; each test begins with nothing in it."""
-
-    def __enter__(self):
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.process = subprocess.Popen(["moto_server", "-H", "127.0.0.1", "-p", str(self.port)], stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL, env=no_proxy_environment())
-        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        wait_for(self.reset, 20, "start of moto_server")
-        return self
-
-    def reset(self):
-        try:
-            return self.opener.open(urllib.request.Request(self.url + "/moto-api/reset", method="POST"), timeout=5).read()
-        except OSError:
-            return None
-
-    def __exit__(self, *exc):
-        self.process.terminate()
-        self.process.wait(10)
-
-
-@unittest.skipUnless(boto3 and shutil.which("moto_server") and DRIVER.is_file(), "needs boto3, moto_server and cloudwatch_driver")
+@unittest.skipUnless(moto_peer and DRIVER.is_file(), "needs boto3, moto and cloudwatch_driver")
 class Plan(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.moto = cls.enterClassContext(Moto())
-        os.environ.setdefault("NO_PROXY", "127.0.0.1")
-        cls.client = boto3.client("cloudwatch", region_name="us-east-1", endpoint_url=cls.moto.url, aws_access_key_id="AKIAEXAMPLE",
-                                  aws_secret_access_key="secret")
+        cls.moto = cls.enterClassContext(moto_peer.Moto())
 
     def setUp(self):
-        self.assertTrue(self.moto.reset())
         directory = tempfile.TemporaryDirectory(prefix="oxpecker-cloudwatch-")
         self.addCleanup(directory.cleanup)
         self.config = pathlib.Path(directory.name) / "cloudwatch.yml"
         self.write(CONFIG)
+        self.keys = KEYS
+        self.moto.reset(moto_peer.allow(*moto_peer.actions_of(json.loads(self.drive("policy")))))
+        self.keys = {**KEYS, **self.moto.keys}
+        self.client = self.moto.client()
+        self.person = self.moto.client(user="person")
 
     def write(self, text):
         self.config.write_text(text)
@@ -83,7 +61,7 @@ class Plan(unittest.TestCase):
     def drive(self, command, *flags, status=0):
         """What the driver printed; for a failure what it said on standard error."""
         got, out, err = run(DRIVER, command, self.config, f"--rules={ROOT / 'alerts/rulefiles/orchestrator.yml'}", *flags,
-                            AWS_ENDPOINT_URL=self.moto.url, **KEYS)
+                            AWS_ENDPOINT_URL=self.moto.url, **self.keys)
         self.assertEqual(got, status, out + err)
         return out if status == 0 else err
 
@@ -133,6 +111,28 @@ class Plan(unittest.TestCase):
         self.assertEqual(self.alarms(), alarms)  # the times of change, too
         self.assertIn("  4 as they should be\n", self.drive("plan"))
 
+    def test_keys_that_are_not_right(self):
+        right = self.keys
+        for wrong in ({"AWS_SECRET_ACCESS_KEY": "x" * 40}, {"AWS_ACCESS_KEY_ID": "AKIANOBODY"}):
+            self.keys = {**right, **wrong}
+            for command in ("plan", "apply", "test"):
+                said = self.drive(command, status=1)
+                self.assertRegex(said, "SignatureDoesNotMatch" if "AWS_SECRET_ACCESS_KEY" in wrong else "InvalidClientTokenId")
+                self.assertNotIn("x" * 40, said)
+        with self.assertRaisesRegex(ClientError, "SignatureDoesNotMatch"):  # the referee, too
+            self.moto.client(secret="x" * 40).describe_alarms()
+        self.assertEqual((self.alarms(), self.client.list_metrics()["Metrics"]), ({}, []))
+        self.keys = right
+        self.drive("apply")
+        self.assertEqual(set(self.alarms()), FULL)
+
+    def test_one_who_may_only_publish_makes_no_alarms(self):
+        self.moto.reset(moto_peer.allow("PutMetricData"))
+        self.keys = {**KEYS, **self.moto.keys}
+        self.assertIn("DescribeAlarms", self.drive("apply", status=1))
+        self.client = self.moto.client()
+        self.assertEqual(self.alarms(), {})
+
     def test_changes(self):
         self.drive("apply")
         self.write(CONFIG.replace("above: 5", "above: 3").replace("team: web", "team: ops"))
@@ -146,7 +146,7 @@ class Plan(unittest.TestCase):
 
     def test_what_a_person_changed(self):
         self.drive("apply")
-        self.client.put_metric_alarm(AlarmName=PREFIX + "slow", Namespace="Orchestrator", MetricName="TaskDuration", Statistic="Average",
+        self.person.put_metric_alarm(AlarmName=PREFIX + "slow", Namespace="Orchestrator", MetricName="TaskDuration", Statistic="Average",
                                      Unit="Seconds", Period=300, EvaluationPeriods=1, Threshold=2.5, ActionsEnabled=False,
                                      ComparisonOperator="GreaterThanOrEqualToThreshold")
         plan = self.drive("plan")
@@ -159,7 +159,7 @@ class Plan(unittest.TestCase):
     def test_prune_removes_only_ours(self):
         self.drive("apply")
         for name in (PREFIX + "by-hand", "Orchestrator/other/mine"):
-            self.client.put_metric_alarm(AlarmName=name, Namespace="N", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1,
+            self.person.put_metric_alarm(AlarmName=name, Namespace="N", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1,
                                          Threshold=1, ComparisonOperator="LessThanThreshold",
                                          Tags=[{"Key": "oxpecker:service", "Value": "other"}])
         self.write(CONFIG.replace("heartbeat:", "#heartbeat:"))
@@ -170,7 +170,7 @@ class Plan(unittest.TestCase):
         self.assertEqual(set(self.alarms()), FULL - {PREFIX + "heartbeat"} | {PREFIX + "by-hand", "Orchestrator/other/mine"})
 
     def test_somebody_elses_alarm_is_a_conflict(self):
-        self.client.put_metric_alarm(AlarmName=PREFIX + "slow", Namespace="N", MetricName="m", Statistic="Sum", Period=60,
+        self.person.put_metric_alarm(AlarmName=PREFIX + "slow", Namespace="N", MetricName="m", Statistic="Sum", Period=60,
                                      EvaluationPeriods=1, Threshold=1, ComparisonOperator="LessThanThreshold")
         self.assertRegex(self.drive("plan"), rf"! conflict +threshold +{PREFIX}slow\n +it does not carry the tag oxpecker:service\n")
         self.assertIn("error ERR_EXISTS", self.drive("apply", "--prune", status=1))
@@ -216,7 +216,7 @@ class Plan(unittest.TestCase):
     def test_policy_and_dashboard_are_json(self):
         policy = json.loads(self.drive("policy"))
         self.assertEqual(policy["Statement"][2]["Resource"], "arn:aws:cloudwatch:us-east-1:*:alarm:Orchestrator/collector/*")
-        self.client.put_dashboard(DashboardName="d", DashboardBody=self.drive("dashboard"))
+        self.person.put_dashboard(DashboardName="d", DashboardBody=self.drive("dashboard"))
         widgets = json.loads(self.client.get_dashboard(DashboardName="d")["DashboardBody"])["widgets"]
         self.assertEqual(widgets[0]["properties"]["alarms"][0],
                          "arn:aws:cloudwatch:us-east-1:123456789012:alarm:" + PREFIX + "SessionsOrphaned")
@@ -245,34 +245,19 @@ rule_alarms: {severity: [critical]}
 """.replace("TOPIC", TOPIC)
 
 
-@unittest.skipUnless(boto3 and DRIVER.is_file(), "needs boto3 and cloudwatch_driver")
+@unittest.skipUnless(moto_peer and DRIVER.is_file(), "needs botocore and cloudwatch_driver")
 class PromQlAlarms(unittest.TestCase):
-    """The lane otlp against a stub that holds each PutMetricAlarm against botocore's model and the words of its documentation."""
-
-    NOT_WITH_CRITERIA = {"Namespace", "MetricName", "Dimensions", "Period", "Unit", "Statistic", "ExtendedStatistic", "Metrics", "Threshold",
-                         "ComparisonOperator", "ThresholdMetricId", "EvaluationPeriods", "DatapointsToAlarm", "TreatMissingData"}
+    """The lane otlp against the strict stub, which knows what a PromQL alarm may have beside its criteria, and evaluates none."""
 
     def setUp(self):
         self.aws = self.enterContext(aws_stub.AwsStub())
-        self.keys = self.aws.grant(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"])
-        self.alarms = {}
-        model = boto3.client("cloudwatch", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b").meta.service_model
-        self.shape = model.operation_model("PutMetricAlarm").input_shape
-        self.aws.operation("PutMetricAlarm", self.put)
-        self.aws.operation("DescribeAlarms", lambda aws, parameters: {"MetricAlarms": [
-            {**{k: v for k, v in a.items() if k != "Tags"}, "AlarmArn": "arn:" + name, "StateValue": "OK"} for name, a in self.alarms.items()]})
-        self.aws.operation("ListTagsForResource", lambda aws, parameters: {"Tags": self.alarms[parameters["ResourceARN"][4:]]["Tags"]})
+        self.aws.grant(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"])
+        alarms = Alarms(self.aws)
+        alarms.per_second, self.alarms = {}, alarms.alarms  # the driver does not sleep between its calls
         directory = tempfile.TemporaryDirectory(prefix="oxpecker-cloudwatch-")
         self.addCleanup(directory.cleanup)
         self.config = pathlib.Path(directory.name) / "cloudwatch.yml"
         self.config.write_text(OTLP)
-
-    def put(self, aws, parameters):
-        report = botocore.validate.ParamValidator().validate(parameters, self.shape)
-        interval = parameters.get("EvaluationInterval", 0)
-        if report.has_errors() or self.NOT_WITH_CRITERIA & set(parameters) or (interval not in (10, 20, 30) and (interval % 60 or not interval)):
-            raise aws_stub.Refusal(400, "ValidationError", report.generate_report() or "EvaluationCriteria and more")
-        self.alarms[parameters["AlarmName"]] = {**self.alarms.get(parameters["AlarmName"], {}), **parameters}
 
     def drive(self, command, *flags):
         status, out, err = run(DRIVER, command, self.config, f"--rules={ROOT / 'alerts/rulefiles/orchestrator.yml'}", "--label=replica=a", *flags,

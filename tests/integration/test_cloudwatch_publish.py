@@ -1,5 +1,5 @@
 """Metrics from the short memory through the outbox and the courier to CloudWatch: to our strict stub (limits, signatures, gzip, faults) and
-to moto, read back by boto3."""
+to moto with its checks of signatures and policies on, read back by boto3."""
 import datetime
 import os
 import pathlib
@@ -8,18 +8,16 @@ import subprocess
 import tempfile
 import time
 import unittest
-import urllib.error
-import urllib.request
 
 import aws_stub
 import harness
 
 try:
-    import boto3
+    import moto_peer
 except ImportError:
     if os.environ.get("CI"):
         raise
-    boto3 = None
+    moto_peer = None
 
 DRIVER = harness.OXPECKER.parent / "tests/unit/alerts/cloudwatch/cloudwatch_publisher"
 CONFIG = """
@@ -275,33 +273,36 @@ cloudwatch:
         self.assertIn('first="Infinite: a value is not a number within 2^360"', left_out[0])
 
 
-@unittest.skipIf(boto3 is None, "no boto3 and moto")
+@unittest.skipIf(moto_peer is None, "no boto3 and moto")
 @unittest.skipUnless(DRIVER.is_file(), f"there is no {DRIVER}")
 class Moto(unittest.TestCase):
-    def test_read_back(self):
-        url = f"http://127.0.0.1:{(port := harness.free_port())}"
-        log = tempfile.TemporaryFile()
-        self.addCleanup(log.close)
-        process = subprocess.Popen(["moto_server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log,
-                                   env=harness.no_proxy_environment(), start_new_session=True)
-        self.addCleanup(process.wait, 20)
-        self.addCleanup(os.killpg, process.pid, signal.SIGTERM)
+    @classmethod
+    def setUpClass(cls):
+        cls.moto = cls.enterClassContext(moto_peer.Moto("eu-west-1"))
 
-        def up():
-            try:
-                return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url + "/moto-api/", timeout=2).status
-            except (urllib.error.URLError, ConnectionError):
-                return process.poll() is not None
-        harness.wait_for(up, 30, "moto_server")
-        at = minute()
-        publisher = Publisher(self, url, {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, CONFIG + "compress: never\n")
+    def setUp(self):
+        self.moto.reset(moto_peer.allow("PutMetricData"))
+
+    def publisher(self, at, **wrong):
+        publisher = Publisher(self, self.moto.url, {**self.moto.keys, **wrong}, CONFIG + "compress: never\n")  # moto cannot unpack
         publisher.set(at - 50, errors_total=0, sessions__region_is_eu=2)
         publisher.histogram(at - 50, 0, 0, 0, 0)
         publisher.set(at - 5, errors_total=3, sessions__region_is_eu=4)
         publisher.histogram(at - 5, 2, 3, 3, 4)
         publisher.ask(f"publish {at}")
-        self.assertEqual(publisher.ask("send 10000"), "left 0 0")
-        client = boto3.client("cloudwatch", endpoint_url=url, region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+        return publisher
+
+    def test_keys_that_are_not_right(self):
+        for code, wrong in (("SignatureDoesNotMatch", {"AWS_SECRET_ACCESS_KEY": "x" * 40}), ("InvalidClientTokenId", {"AWS_ACCESS_KEY_ID": "AKIANOBODY"})):
+            publisher = self.publisher(minute(), **wrong)
+            self.assertEqual(publisher.ask("send 500"), "left 1 0")  # it waits for better keys
+            self.assertRegex(publisher.answers()[0], rf"^waiting \d+ HTTP 403 {code}: ")
+        self.assertEqual(self.moto.client().list_metrics()["Metrics"], [])
+
+    def test_read_back(self):
+        at = minute()
+        self.assertEqual(self.publisher(at).ask("send 10000"), "left 0 0")
+        client = self.moto.client()
         own = [{"Name": "Service", "Value": "collector"}, {"Name": "Environment", "Value": "test"}]
 
         def statistics(name, dimensions=()):
