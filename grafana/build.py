@@ -27,7 +27,7 @@ MAPS = {
     "breaker": {"0": ("closed", "green"), "1": ("half open", "yellow"), "2": ("open", "red")},
 }
 KEYS = {"title", "kind", "w", "h", "unit", "description", "none", "ask", "histogram", "by", "where", "quantiles", "limit", "steps", "map", "stack",
-        "min", "max", "decimals", "needs", "may_be_empty", "each", "see", "columns", "units", "bars", "colours", "interval"}
+        "min", "max", "decimals", "needs", "may_be_empty", "each", "see", "columns", "units", "bars", "colours", "interval", "sort", "widths"}
 
 
 class SourceError(Exception):
@@ -44,6 +44,11 @@ def expand(query):
     return re.sub(r"\s+", " ", query.replace("[~]", "[$__rate_interval]")).strip()
 
 
+def counted(query):
+    """What is counted in a step: Grafana's window is a scrape longer than the step, so that increase over it would count that scrape twice."""
+    return re.sub(r"increase\(([^()]*\[~\])\)", r"rate(\1) * $__interval_ms / 1000", query)
+
+
 def histogram_queries(panel):
     """Quantiles of a histogram, or its buckets for a heat map."""
     name, by = panel["histogram"], panel.get("by", [])
@@ -52,7 +57,8 @@ def histogram_queries(panel):
         return {"{{le}}": f"sum by (le) (increase({name}_bucket{where}[~]))"}
     labels = "".join(f", {label}" for label in by)
     legend = "".join(f"{{{{{label}}}}} " for label in by)
-    return {f"{legend}p{round(q * 100)}": f"histogram_quantile({q}, sum by (le{labels}) (rate({name}_bucket{where}[~])))"
+    # Of what did not happen there is no quantile: >= 0 drops the NaN, and so a line and a legend without a number.
+    return {f"{legend}p{round(q * 100)}": f"histogram_quantile({q}, sum by (le{labels}) (rate({name}_bucket{where}[~]))) >= 0"
             for q in panel.get("quantiles", [0.5, 0.95])}
 
 
@@ -60,7 +66,7 @@ def targets(panel):
     kind, made = panel["kind"], []
     asked = panel.get("ask") or histogram_queries(panel)
     for place, (legend, query) in enumerate(asked.items()):
-        target = {"datasource": DATASOURCE, "editorMode": "code", "expr": expand(query), "legendFormat": legend, "refId": chr(ord("A") + place)}
+        target = {"datasource": DATASOURCE, "editorMode": "code", "expr": expand(counted(query)), "legendFormat": legend, "refId": chr(ord("A") + place)}
         now = kind in ("stat", "gauge", "table", "bargauge")
         target |= {"instant": now, "range": not now}
         target["format"] = {"table": "table", "heatmap": "heatmap"}.get(kind, "time_series")
@@ -112,6 +118,10 @@ def steps_of(panel, common, rules):
 
 # ---- looks
 
+# How high an axis is at least, by unit: where all is nought, Grafana's own would go up to 100, which of a share is 10 000 %.
+LEAST_TOP = {"percentunit": 0.01, "short": 1, "cps": 0.01, "s": 0.01, "bytes": 1024, "Bps": 1}
+
+
 def custom(panel):
     stack = panel.get("stack", "none")
     bars = panel.get("bars", False)
@@ -123,7 +133,7 @@ def custom(panel):
 
 
 def legend(shown=True):
-    return {"showLegend": shown, "displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]}
+    return {"showLegend": shown, "displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"], "sortBy": "Max", "sortDesc": True}
 
 
 REDUCE = {"calcs": ["lastNotNull"], "fields": "", "values": False}
@@ -145,11 +155,11 @@ def look_of(panel):
         return {"displayMode": "basic", "orientation": "horizontal", "valueMode": "color", "showUnfilled": True, "minVizHeight": 16,
                 "minVizWidth": 8, "maxVizHeight": 28, "sizing": "auto", "namePlacement": "auto", "reduceOptions": REDUCE}, None
     if kind == "table":
-        return {"cellHeight": "sm", "showHeader": True, "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""}}, \
+        return {"cellHeight": "sm", "showHeader": True, "sortBy": [{"displayName": title, "desc": False} for title in panel.get("sort", [])]}, \
             {"align": "auto", "cellOptions": {"type": "color-text" if "map" in panel else "auto"}, "inspect": False}
     if kind == "state-timeline":
         return {"mergeValues": True, "showValue": "never", "alignValue": "left", "rowHeight": 0.8,
-                "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "single", "sort": "none"}}, \
+                "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []}, "tooltip": {"mode": "single", "sort": "none"}}, \
             {"fillOpacity": 75, "lineWidth": 0}
     if kind == "heatmap":
         return {"calculate": False, "cellGap": 1, "cellValues": {"unit": "short"}, "exemplars": {"color": "rgba(255,0,255,0.7)"},
@@ -163,12 +173,17 @@ def look_of(panel):
 
 
 def overrides(panel):
-    made = []
+    # In a table `none` is for when there are no rows, not for a label that a row has not.
+    made = [{"matcher": {"id": "byRegexp", "options": ".*"}, "properties": [{"id": "noValue", "value": "–"}]}] if panel["kind"] == "table" else []
     for name, unit in panel.get("units", {}).items():
         made.append({"matcher": {"id": "byName", "options": name}, "properties": [{"id": "unit", "value": unit}]})
+    for name, width in panel.get("widths", {}).items():
+        made.append({"matcher": {"id": "byName", "options": name}, "properties": [{"id": "custom.width", "value": width}]})
     for name, colour in panel.get("colours", {}).items():
-        made.append({"matcher": {"id": "byName", "options": name},
-                     "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}]})
+        look = [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}]
+        if name == "limit":  # as thresholds look
+            look += [{"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [10, 10]}}, {"id": "custom.fillOpacity", "value": 0}]
+        made.append({"matcher": {"id": "byName", "options": name}, "properties": look})
     return made
 
 
@@ -184,22 +199,39 @@ def transformations(panel):
     return made
 
 
+NOTHING = "#808080"
+
+
+def mappings_of(panel):
+    """Words for values. Where one number is shown and there is none, it is neither good nor bad: without a colour of its own it would have
+    that of the lowest threshold, and "no incidents" would be red. A nought that is absent because nothing ever happened stays as it is."""
+    made = []
+    if "map" in panel:
+        made.append({"type": "value", "options": {value: {"text": text, "color": colour, "index": place}
+                                                  for place, (value, (text, colour)) in enumerate(MAPS[panel["map"]].items())}})
+    if panel["kind"] in ("stat", "gauge") and panel["none"] != "0":
+        made.append({"type": "special", "options": {"match": "null+nan", "result": {"text": panel["none"], "color": NOTHING, "index": 9}}})
+    return made
+
+
 def field_config(panel, common, rules):
     _, own = look_of(panel)
+    steps = steps_of(panel, common, rules)
     defaults = {"unit": panel["unit"], "noValue": panel["none"],
-                "thresholds": {"mode": "absolute", "steps": [{"color": c, "value": v} for c, v in steps_of(panel, common, rules)]},
+                "thresholds": {"mode": "absolute", "steps": [{"color": colour, "value": value} for colour, value in steps]},
                 "color": {"mode": "palette-classic" if panel["kind"] in ("timeseries", "heatmap") else "thresholds"}}
     if panel["kind"] == "bargauge":
         defaults["color"] = {"mode": "continuous-BlPu"}
     for key in ("min", "max", "decimals"):
         if key in panel:
             defaults[key] = panel[key]
-    mapped = MAPS.get(panel.get("map"))
-    if mapped:
-        defaults["mappings"] = [{"type": "value", "options": {value: {"text": text, "color": colour, "index": place}
-                                                              for place, (value, (text, colour)) in enumerate(mapped.items())}}]
+    mappings = mappings_of(panel)
+    if mappings:
+        defaults["mappings"] = mappings
     if own:
         defaults["custom"] = own
+    if panel["kind"] == "timeseries":  # the threshold is in the picture
+        own["axisSoftMax"] = max(LEAST_TOP[panel["unit"]], *(value for _, value in steps[1:]), 0)
     return {"defaults": defaults, "overrides": overrides(panel)}
 
 
@@ -221,12 +253,13 @@ def panel_of(panel, common, rules):
     if least:
         made["interval"] = least
     if "see" in panel:
-        made["links"] = [link_to(panel["see"])]
+        made["links"] = [link_to(panel["see"], [name for name in common["here"] if name in common["uses"][panel["see"]]])]
     return made
 
 
-def link_to(uid):
-    kept = "&".join(["${__url_time_range}", *(f"${{{name}:queryparam}}" for name in ("datasource", "job", "instance"))])
+def link_to(uid, variables):
+    """At the same time, with what is chosen here and can be chosen there."""
+    kept = "&".join(["${__url_time_range}", *(f"${{{name}:queryparam}}" for name in variables)])
     return {"title": f"More: {uid.removeprefix('oxpecker-')}", "url": f"/d/{uid}?{kept}", "targetBlank": False}
 
 
@@ -279,7 +312,7 @@ def variable(name, spec):
 
 
 def annotation(spec):
-    """With both forms of the query: Grafana 11 reads expr and step, newer ones target."""
+    """`target` is what Grafana asks; expr and step are the older form, which other readers of dashboards know."""
     query = expand(spec["ask"])
     return {"name": spec["name"], "datasource": DATASOURCE, "enable": spec.get("enable", True), "hide": False, "iconColor": spec["colour"],
             "expr": query, "step": "15s", "tagKeys": ",".join(spec["tags"]), "titleFormat": spec["title"], "textFormat": spec.get("text", ""),
@@ -291,8 +324,13 @@ BUILT_IN = {"builtIn": 1, "datasource": {"type": "grafana", "uid": "-- Grafana -
             "iconColor": "rgba(0, 211, 255, 1)", "name": "Annotations & Alerts", "type": "dashboard"}
 
 
+def variables_of(source, common):
+    return [*common["always"], *source.get("variables", [])]
+
+
 def dashboard(source, common, rules):
-    used = [*common["always"], *source.get("variables", [])]
+    used = variables_of(source, common)
+    common = common | {"here": used}
     return {
         "uid": source["uid"], "title": source["title"], "description": " ".join(source["description"].split()), "tags": ["oxpecker"],
         "id": None, "version": 1, "schemaVersion": SCHEMA, "editable": False, "graphTooltip": 1, "timezone": "browser", "weekStart": "",
@@ -325,6 +363,7 @@ def importable(made):
 def sources():
     common = yaml.safe_load((SOURCE / "common.yml").read_text())
     found = [yaml.safe_load(path.read_text()) for path in sorted(SOURCE.glob("*.yml")) if path.stem != "common"]
+    common["uses"] = {source["uid"]: variables_of(source, common) for source in found}
     return common, sorted(found, key=lambda source: common["folders"].index(source["folder"]))
 
 
