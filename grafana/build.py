@@ -20,6 +20,7 @@ OURS = 'job=~"$job", instance=~"$instance"'
 SEVERITY_COLOUR = {"critical": "red", "warning": "orange", "info": "yellow"}
 MAPS = {
     "up": {"0": ("down", "red"), "1": ("up", "green")},
+    "orchestrator": {"0": ("down", "red"), "1": ("up", "green"), "2": ("not announced", "#808080")},
     "good": {"0": ("no", "red"), "1": ("yes", "green")},
     "reduced": {"0": ("normal", "green"), "1": ("reduced", "orange")},
     "alert": {"firing": ("firing", "red"), "pending": ("pending", "yellow"), "critical": ("critical", "red"), "warning": ("warning", "orange"),
@@ -27,7 +28,8 @@ MAPS = {
     "breaker": {"0": ("closed", "green"), "1": ("half open", "yellow"), "2": ("open", "red")},
 }
 KEYS = {"title", "kind", "w", "h", "unit", "description", "none", "ask", "histogram", "by", "where", "quantiles", "limit", "steps", "map", "stack",
-        "min", "max", "decimals", "needs", "may_be_empty", "each", "see", "columns", "units", "bars", "colours", "interval", "sort", "widths"}
+        "min", "max", "decimals", "needs", "may_be_empty", "each", "see", "columns", "units", "bars", "colours", "interval", "sort", "widths",
+        "none_colour"}
 
 
 class SourceError(Exception):
@@ -49,6 +51,21 @@ def counted(query):
     return re.sub(r"increase\(([^()]*\[~\])\)", r"rate(\1) * $__interval_ms / 1000", query)
 
 
+def nought(panel):
+    """`none: "0"`: there is none, as far as a sidecar says so. Without one a nought would be a lie."""
+    return panel["none"] == "0" and panel["kind"] in ("stat", "gauge")
+
+
+def known(panel, query):
+    """A nought comes from a sidecar that answers; more than that counts also when it answers no more. A window that ends now goes on for
+    its length after the sidecar's death: what it says of now is not known any more."""
+    if nought(panel):
+        return f"({query.strip()}) > 0 or 0 * max(oxpecker_build_info{{@}})"
+    if panel["kind"] in ("stat", "gauge") and re.search(r"\[\d+\w\]", query) and "last_over_time" not in query:
+        return f"{query.strip()} and on () max(oxpecker_build_info{{@}})"
+    return query
+
+
 def histogram_queries(panel):
     """Quantiles of a histogram, or its buckets for a heat map."""
     name, by = panel["histogram"], panel.get("by", [])
@@ -66,7 +83,7 @@ def targets(panel):
     kind, made = panel["kind"], []
     asked = panel.get("ask") or histogram_queries(panel)
     for place, (legend, query) in enumerate(asked.items()):
-        target = {"datasource": DATASOURCE, "editorMode": "code", "expr": expand(counted(query)), "legendFormat": legend, "refId": chr(ord("A") + place)}
+        target = {"datasource": DATASOURCE, "editorMode": "code", "expr": expand(counted(known(panel, query))), "legendFormat": legend, "refId": chr(ord("A") + place)}
         now = kind in ("stat", "gauge", "table", "bargauge")
         target |= {"instant": now, "range": not now}
         target["format"] = {"table": "table", "heatmap": "heatmap"}.get(kind, "time_series")
@@ -202,22 +219,27 @@ def transformations(panel):
 NOTHING = "#808080"
 
 
+def no_value(panel):
+    return "unknown" if nought(panel) else panel["none"]
+
+
 def mappings_of(panel):
     """Words for values. Where one number is shown and there is none, it is neither good nor bad: without a colour of its own it would have
-    that of the lowest threshold, and "no incidents" would be red. A nought that is absent because nothing ever happened stays as it is."""
+    that of the lowest threshold, and "no incident known" would be red."""
     made = []
     if "map" in panel:
         made.append({"type": "value", "options": {value: {"text": text, "color": colour, "index": place}
                                                   for place, (value, (text, colour)) in enumerate(MAPS[panel["map"]].items())}})
-    if panel["kind"] in ("stat", "gauge") and panel["none"] != "0":
-        made.append({"type": "special", "options": {"match": "null+nan", "result": {"text": panel["none"], "color": NOTHING, "index": 9}}})
+    if panel["kind"] in ("stat", "gauge"):
+        made.append({"type": "special", "options": {"match": "null+nan", "result": {
+            "text": no_value(panel), "color": panel.get("none_colour", NOTHING), "index": 9}}})
     return made
 
 
 def field_config(panel, common, rules):
     _, own = look_of(panel)
     steps = steps_of(panel, common, rules)
-    defaults = {"unit": panel["unit"], "noValue": panel["none"],
+    defaults = {"unit": panel["unit"], "noValue": no_value(panel),
                 "thresholds": {"mode": "absolute", "steps": [{"color": colour, "value": value} for colour, value in steps]},
                 "color": {"mode": "palette-classic" if panel["kind"] in ("timeseries", "heatmap") else "thresholds"}}
     if panel["kind"] == "bargauge":
@@ -363,15 +385,19 @@ def importable(made):
 def sources():
     common = yaml.safe_load((SOURCE / "common.yml").read_text())
     found = [yaml.safe_load(path.read_text()) for path in sorted(SOURCE.glob("*.yml")) if path.stem != "common"]
+    for source in found:
+        for row in source["rows"]:  # what several dashboards have, each in its own size
+            row["panels"] = [common["panels"][panel["same"]] | {key: panel[key] for key in ("w", "h") if key in panel} if "same" in panel else panel
+                             for panel in row["panels"]]
     common["uses"] = {source["uid"]: variables_of(source, common) for source in found}
     return common, sorted(found, key=lambda source: common["folders"].index(source["folder"]))
 
 
 def providers(common, found):
-    """One provider for each folder: folders are what rights are given on."""
+    """One provider for each folder: folders are what rights are given on. Grafana keeps folders and dashboards in one table: no uid is both."""
     titles = {source["folder"]: source["folder_title"] for source in found}
     return {"apiVersion": 1, "providers": [
-        {"name": f"oxpecker-{folder}", "orgId": 1, "folder": f"Oxpecker: {titles[folder]}", "folderUid": f"oxpecker-{folder}", "type": "file",
+        {"name": f"oxpecker-{folder}", "orgId": 1, "folder": f"Oxpecker: {titles[folder]}", "folderUid": f"oxpecker-folder-{folder}", "type": "file",
          "disableDeletion": True, "allowUiUpdates": False, "updateIntervalSeconds": 30,
          "options": {"path": f"/var/lib/grafana/dashboards/oxpecker/{folder}", "foldersFromFilesStructure": False}} for folder in common["folders"]]}
 

@@ -38,7 +38,7 @@ def annotations():
 # ---- a reader of queries, as far as the rules need it: promtool and our own parser say whether a query is right
 
 TOKEN = re.compile(r"""\s*(?:(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<name>[A-Za-z_:][\w:]*)|(?P<duration>\[[^\]]*\])
-                       |(?P<variable>\$\w+)|(?P<number>[\d.]+(?:e[+-]?\d+)?)|(?P<sign>=~|!~|!=|==|<=|>=|[-+*/%^<>=(){},@]))""", re.VERBOSE)
+                       |(?P<variable>\$\w+)|(?P<time>\d+[smhdwy]\b)|(?P<number>[\d.]+(?:e[+-]?\d+)?)|(?P<sign>=~|!~|!=|==|<=|>=|[-+*/%^<>=(){},@]))""", re.VERBOSE)
 WORDS = {"by", "without", "on", "ignoring", "group_left", "group_right", "and", "or", "unless", "bool", "offset", "inf", "nan"}
 
 

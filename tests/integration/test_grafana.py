@@ -61,6 +61,9 @@ class Source(unittest.TestCase):
         for one in providers:
             self.assertLessEqual(len(one["folderUid"]), 40)
             self.assertEqual((one["type"], one["allowUiUpdates"]), ("file", False))
+        # Grafana keeps folders and dashboards in one table, with one key.
+        self.assertEqual({one["folderUid"] for one in providers} & DASHBOARDS.keys(), set())
+        self.assertEqual(len({one["folderUid"] for one in providers}), len(providers))
         sources = yaml.safe_load((GRAFANA / "provisioning/datasources/oxpecker.yml").read_text())["datasources"]
         self.assertEqual([one["type"] for one in sources], ["prometheus", "prometheus"])
         self.assertEqual(sum(one["isDefault"] for one in sources), 1)

@@ -67,8 +67,9 @@ class Lint(unittest.TestCase):
                         self.assertTrue(panel["type"] == "table" or "mappings" in defaults, "a number without a unit")
                     if panel["type"] in ("stat", "gauge") and defaults["noValue"] != "0":
                         nothing = [one["options"] for one in defaults["mappings"] if one["type"] == "special"]
+                        colour = "red" if panel["title"] == "Sidecar" else build.NOTHING
                         self.assertEqual([(one["match"], one["result"]["text"], one["result"]["color"]) for one in nothing],
-                                         [("null+nan", defaults["noValue"], build.NOTHING)], "no value has the colour of the lowest threshold")
+                                         [("null+nan", defaults["noValue"], colour)], "no value has the colour of the lowest threshold")
                     if panel["type"] == "table":  # else a row would say it where a label is missing
                         self.assertIn({"matcher": {"id": "byRegexp", "options": ".*"}, "properties": [{"id": "noValue", "value": "–"}]},
                                       panel["fieldConfig"]["overrides"])
@@ -78,6 +79,34 @@ class Lint(unittest.TestCase):
                     values = [step["value"] for step in defaults["thresholds"]["steps"]]
                     self.assertIsNone(values[0])
                     self.assertEqual(values[1:], sorted(values[1:]))
+
+    def test_a_dead_sidecar_is_in_the_first_place_and_nothing_else_is_reassuring(self):
+        """Of what no sidecar tells, a number must not be nought nor a word claim that there was none; test_grafana_run kills one."""
+        firsts = set()
+        for dashboard in self.each():
+            first = panels(dashboard)[0]
+            firsts.add(json.dumps([first["title"], first["type"], first["targets"], first["fieldConfig"]]))
+            for panel in panels(dashboard)[1:]:
+                if panel["type"] in ("stat", "gauge"):
+                    self.assertRegex(panel["fieldConfig"]["defaults"]["noValue"], "known", panel["title"])
+        self.assertEqual(len(firsts), 1)
+        self.assertTrue(firsts.pop().startswith('["Sidecar", "stat"'))
+
+    def test_up_is_asked_of_sidecars_only(self):
+        """A Prometheus has other targets, and All is all of them."""
+        for uid, panel, target in every_target():
+            names = {name for name, *_ in Query(target["expr"]).selectors}
+            self.assertTrue("up" not in names or "oxpecker_build_info" in names, f"{uid}: {panel['title']}")
+
+    def test_what_is_chosen_narrows_all_of_a_panel_or_nothing(self):
+        """A share of a chosen workflow of all of them would mean nothing. A ceiling is the same for all."""
+        for uid, dashboard in DASHBOARDS.items():
+            for panel in panels(dashboard):
+                with self.subTest(f"{uid}: {panel['title']}"):
+                    narrowed = {frozenset(value for _, value in matchers.values() if value in ("$workflow", "$region"))
+                                for target in panel["targets"] if target["legendFormat"] != "limit"
+                                for name, matchers, *_ in Query(target["expr"]).selectors if name != "oxpecker_build_info"}
+                    self.assertLessEqual(len(narrowed), 1, narrowed)
 
     def test_targets(self):
         for uid, panel, target in every_target():
@@ -187,6 +216,67 @@ class Names(unittest.TestCase):
         hidden = sorted(families - shown)
         print(f"grafana: {len(families - set(hidden))} of {len(families)} families are shown; not: {', '.join(hidden)}")
         self.assertLess(len(hidden), 25)
+
+
+def asks(title, legend=None):
+    """The query of a panel, filled in for an hour."""
+    found, = (target["expr"] for _, panel, target in every_target() if panel["title"] == title and legend in (None, target["legendFormat"]))
+    return filled(found, 3600, 15)
+
+
+A, B = ('{job="oxpecker", instance="a"}', '{job="oxpecker", instance="b"}')
+
+
+@unittest.skipUnless(shutil.which("promtool"), "promtool is not installed")
+class Figures(unittest.TestCase):
+    """What panels say of series that are made up: {name: values in promtool's notation}, one in each `interval`; promtool computes."""
+
+    def say(self, interval, series, *cases):
+        tests = [{"expr": expression, "eval_time": at, "exp_samples": [] if value is None else [{"labels": "{}", "value": value}]}
+                 for expression, at, value in cases]
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory) / "tests.yml"
+            path.write_text(yaml.safe_dump({"rule_files": [], "evaluation_interval": interval, "tests": [
+                {"interval": interval, "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                 "promql_expr_test": tests}]}))
+            status, stdout, stderr = run("promtool", "test", "rules", path)
+        self.assertEqual(status, 0, stdout + stderr)
+
+    def test_time_of_orphans_is_theirs_however_short_the_sidecar_is_known(self):
+        """One orphan of 20 s, and 40 s that are known."""
+        self.say("10s", {f"orchestrator_sessions_orphaned{A}": "_x300 0 1 1 0 0", f"oxpecker_build_info{A}": "_x300 1x4"},
+                 (asks("Orphans"), "50m40s", 20))
+
+    def test_orphans_are_those_that_the_alert_knows(self):
+        known = {f"orchestrator_sessions_orphaned{A}": "1x9", f"oxpecker_build_info{A}": "1x9"}
+        self.say("10s", known, (asks("Orphaned sessions"), "1m", 1))
+        self.say("10s", known | {f"orchestrator_provider_sessions_unmatched{A}": "2x9"}, (asks("Orphaned sessions"), "1m", 3))
+        self.say("10s", {f"oxpecker_build_info{A}": "1x9"}, (asks("Orphaned sessions"), "1m", 0))
+        self.say("10s", {f"up{A}": "0x9"}, (asks("Orphaned sessions"), "1m", None))
+
+    def test_no_alerts_fire_is_said_where_rules_are_evaluated(self):
+        known = {f"oxpecker_build_info{A}": "1x60", f'oxpecker_alerts_active{A[:-1]}, severity="critical"}}': "0x60"}
+        evaluated, failed = f"oxpecker_rule_evaluations_total{A}", f"oxpecker_rule_evaluation_failures_total{A}"
+        for counts, nought in (("0+9x60", "0x60"), 0), (("0x60", "0x60"), None), (("0+9x60", "0+9x60"), None):
+            self.say("10s", known | dict(zip((evaluated, failed), counts)), (asks("Alerts firing", "firing"), "9m", nought))
+        self.say("10s", known | {f'oxpecker_alerts_active{A[:-1]}, severity="critical"}}': "2x60"}, (asks("Alerts firing", "firing"), "9m", 2))
+
+    def test_available_counts_time_not_instances(self):
+        """One was up for 45 minutes, the other down for the 15 that it is known."""
+        self.say("1m", {f"orchestrator_up{A}": "1x60", f"orchestrator_up{B}": "_x46 0x14"}, (asks("Available"), "45m", 1),
+                 (f'round({asks("Available")}, 0.1)', "1h", 0.8))
+
+    def test_a_window_is_shown_when_it_is_known(self):
+        """Else the first lost minute of a first hour were the budget of months."""
+        windows = {"6h": ("6 hours", 6), "1d": ("1 day", 24), "3d": ("3 days", 72), "30d": ("30 days", 720)}
+        recorded = {f"orchestrator:unavailable:ratio_{window}{A}": "0.0006x720" for window in windows}
+        recorded |= {f"orchestrator_up{A}": "1x720", f"orchestrator:availability_budget_left:ratio_30d{A}": "0.4x720"}
+        allowed = {"6h": 6, "1d": 3, "3d": 1, "30d": 1}
+        cases = [(asks("Outage in longer windows", legend), "2h", None) for legend, _ in windows.values()]
+        cases += [(f'round({asks("Outage in longer windows", legend)}, 0.01)', f"{hours}h", round(0.6 / allowed[window], 2)) for window, (legend, hours) in windows.items()]
+        cases += [(asks(title), at, value) for title, known in (("Availability, 30 days", 0.9994), ("Budget left", 0.4))
+                  for at, value in (("2h", None), ("28d", None), ("30d", known))]
+        self.say("1h", recorded, *cases)
 
 
 LEZER = ROOT / "build/grafana-lezer"

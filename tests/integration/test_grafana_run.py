@@ -14,11 +14,14 @@ import time
 import unittest
 
 from dashboards import DASHBOARDS, RULE_FILES, Query, annotations, build, every_target, filled, panels
-from harness import Prometheus, Sidecar, wait_for
+from harness import Prometheus, Sidecar, free_port, wait_for
 from provider.process import Provider
 from test_orchestrator import BUILT_IN, QUICK_PROVIDER, Orchestrator
 
 LOAD_SECONDS = 20
+# Whose data begins when a day, or a month, is known: test_grafana_rules asks them of made-up months.
+EMPTY = {"oxpecker-reliability: Availability, 30 days: up", "oxpecker-reliability: Budget left: left",
+         *(f"oxpecker-reliability: Outage in longer windows: {window}" for window in ("6 hours", "1 day", "3 days", "30 days"))}
 KEY = "bb_test_dashboards"
 FAULTS = [{"where": "create", "kind": "429_concurrency", "probability": 0.2}, {"where": "create", "kind": "503", "probability": 0.2},
           {"where": "act", "kind": "element", "probability": 0.2}, {"where": "extract", "kind": "llm_429", "probability": 0.2},
@@ -120,6 +123,13 @@ class RuledPrometheus(Prometheus):
 def quick(path, directory):
     copy = directory / path.name
     copy.write_text(re.sub(r"(?m)^( +interval:) \d+[sm]$", r"\1 1s", path.read_text()))
+    return copy
+
+
+def hasty(path, directory):
+    """Rules that fire at once."""
+    copy = directory / f"hasty-{path.name}"
+    copy.write_text(re.sub(r"(?m)^( +(?:interval|for):) \d+[smh]$", r"\1 1s", path.read_text()))
     return copy
 
 
@@ -239,6 +249,7 @@ class Run(unittest.TestCase):
         for one in excused:
             print(f"grafana: empty: {one}")
         self.assertEqual(empty, [])
+        self.assertEqual({one.removesuffix(" (Prometheus)") for one in excused}, EMPTY)
 
     def test_gauges_agree(self):
         agreed, differ = 0, []
@@ -278,6 +289,77 @@ class Run(unittest.TestCase):
         for to in (self.sidecar, self.prometheus):
             found = to.api("query_exemplars", query=query, start=f"{self.now - 60:.0f}", end=f"{self.now + 5:.0f}")["data"]
             self.assertTrue(any("trace_id" in one["labels"] for series in found for one in series["exemplars"]))
+
+
+@unittest.skipUnless(shutil.which("prometheus"), "Prometheus is not installed")
+class Fleet(unittest.TestCase):
+    """Two sidecars, and a target of another kind that is down, as on-call sees them through Prometheus: nobody there, two with faults, one
+    dead, both dead."""
+
+    @classmethod
+    def setUpClass(cls):
+        enter, cls.directory = cls.enterClassContext, pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="oxpecker-fleet-")))
+        cls.sidecars = [enter(Sidecar("--storage.sample-interval=1s")) for _ in range(2)]
+        cls.prometheus = RuledPrometheus([f"127.0.0.1:{one.port}" for one in cls.sidecars], [hasty(path, cls.directory) for path in RULE_FILES])
+        with open(cls.prometheus.directory / "prometheus.yml") as config:
+            lines = config.read().replace("rule_files:", f'  - job_name: other\n    static_configs: [{{targets: ["127.0.0.1:{free_port()}"]}}]\nrule_files:')
+        (cls.prometheus.directory / "prometheus.yml").write_text(lines)
+        enter(cls.prometheus)
+        cls.prometheus.wait_ready()
+        wait_for(lambda: cls.prometheus.value('count(up{job="oxpecker"} == 1)') == 2, 20, "a scrape of both")
+        wait_for(lambda: cls.prometheus.value('up{job="other"}') == 0, 20, "a scrape of the other")
+
+    def say(self, sidecar, state):
+        """An orchestrator with one breaker and two tasks that succeed; waits until Prometheus knows it."""
+        with sidecar.connect() as writer:
+            writer.sendall(b"".join(json.dumps(event).encode() + b"\n" for event in (
+                {"type": "orchestrator.started", "boot": f"00000000000000{sidecar.port % 256:02x}", "version": "1", "sessions_limit": 5},
+                {"type": "breaker", "name": "site", "from": "closed", "to": "open", "failures": 5},
+                *([{"type": "breaker", "name": "site", "from": "open", "to": state}] if state != "open" else []))))
+            wait_for(lambda: self.prometheus.value(f'orchestrator_breaker_state{{instance="127.0.0.1:{sidecar.port}", state="{state}"}}') == 1, 10, state)
+            for n in (1, 2):
+                writer.sendall(b"".join(json.dumps({"type": kind, "task": f"t{n}", "workflow": "w", "status": "succeeded", "duration_s": 1}).encode() + b"\n"
+                                        for kind in ("task.started", "task.ended")))
+                wait_for(lambda n=n: self.prometheus.value(f'sum(orchestrator_tasks_ended_total{{instance="127.0.0.1:{sidecar.port}"}})') == n, 10, "a task")
+
+    def values(self, panel):
+        """{legend: values} of a panel, now."""
+        return {target["legendFormat"]: [float(one["value"][1]) for one in self.prometheus.query(filled(target["expr"], 600))] for target in panel["targets"]}
+
+    def fires(self, name):
+        """Waits until an alert is in the table of what fires, and has a mark."""
+        table = next(target["expr"] for _, panel, target in every_target() if panel["title"].startswith("What fires"))
+        mark = next(one["expr"] for _, one in annotations() if one["name"] == "Alerts")
+        for expression in (table, mark):
+            wait_for(lambda e=expression: name in {one["metric"].get("alertname") for one in self.prometheus.query(filled(e, 600))}, 10, name)
+
+    def firsts(self):
+        """The first panels' values."""
+        return {value for d in DASHBOARDS.values() for values in self.values(panels(d)[0]).values() for value in values or [None]}
+
+    def test_from_nobody_to_dead(self):
+        self.assertEqual(self.firsts(), {1})
+        self.fires("OrchestratorAbsent")
+        self.say(self.sidecars[0], "half_open")
+        self.say(self.sidecars[1], "open")
+        unknown = []
+        for panel in (panel for d in DASHBOARDS.values() for panel in panels(d)):
+            words = {float(value) for one in panel["fieldConfig"]["defaults"].get("mappings", ()) if one["type"] == "value"
+                     for value in one["options"] if re.fullmatch(r"[\d.]+", value)}
+            unknown += [(panel["title"], value) for values in self.values(panel).values() for value in values if words and value not in words]
+        self.assertEqual(unknown, [], "states without a word")
+        self.assertEqual(self.firsts(), {1})
+        self.sidecars[0].kill()
+        wait_for(lambda: self.firsts() == {0}, 10, "one dead")
+        self.sidecars[1].kill()
+        wait_for(lambda: self.prometheus.value('max(up{job="oxpecker"})') == 0, 10, "both dead")
+        self.assertEqual(self.firsts(), {0})
+        self.fires("OxpeckerDown")
+        # A share of the chosen time was what it was.
+        calm = [panel["title"] for d in DASHBOARDS.values() for panel in panels(d)[1:] if panel["type"] in ("stat", "gauge")
+                for values in self.values(panel).values() if not values and panel["fieldConfig"]["defaults"]["noValue"] == "0"
+                or 0 in values and not (panel["fieldConfig"]["defaults"]["unit"] == "percentunit" and "$__range" in panel["targets"][0]["expr"])]
+        self.assertEqual(calm, [], "reassuring")
 
 
 if __name__ == "__main__":
