@@ -28,6 +28,7 @@ COPY deploy/image.yml /etc/oxpecker/oxpecker.yml
 USER 65532:65532
 VOLUME ["/run/oxpecker", "/var/lib/oxpecker"]
 EXPOSE 10108
-HEALTHCHECK --interval=10s --timeout=4s --start-period=2s CMD ["/usr/bin/oxpecker", "healthcheck", "--config.file=/etc/oxpecker/oxpecker.yml"]
+# For the sidecar and for every command that is run beside it: outbox, alerts, healthcheck … find what it finds.
+ENV OXPECKER_CONFIG_FILE=/etc/oxpecker/oxpecker.yml
+HEALTHCHECK --interval=10s --timeout=4s --start-period=2s CMD ["/usr/bin/oxpecker", "healthcheck"]
 ENTRYPOINT ["/usr/bin/oxpecker"]
-CMD ["--config.file=/etc/oxpecker/oxpecker.yml"]

@@ -1,17 +1,20 @@
 """deploy/ by its structure: every flag, option and path in it exists, volumes are shared, nobody is root, roots are read-only, probes point at real
 paths. No cluster, account or engine is asked. Each checker is also given what it must refuse: the same file with one thing changed."""
 import copy
+import fnmatch
 import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import unittest
 
-from harness import OXPECKER, ROOT, no_proxy_environment, run
+from harness import OXPECKER, ROOT, Sidecar, no_proxy_environment, run, wait_for
 
 try:
     import yaml
@@ -24,10 +27,11 @@ DEPLOY = ROOT / "deploy"
 USER = "65532:65532"
 SOCKET = "/run/oxpecker/events.sock"
 CONFIG = "/etc/oxpecker/oxpecker.yml"
-HEALTHCHECK = ["/usr/bin/oxpecker", "healthcheck", f"--config.file={CONFIG}"]
-PAGE = (ROOT / "docs/configuration.md").read_text()
-FLAGS = set(re.findall(r"`(--[a-z.-]+)`", PAGE))
-VARIABLES = set(re.findall(r"`(OXPECKER_[A-Z_]+)`", PAGE))
+HEALTHCHECK = ["/usr/bin/oxpecker", "healthcheck"]  # the image says in its environment where the configuration is
+OPTIONS = (ROOT / "docs/configuration.md").read_text()
+FLAGS = set(re.findall(r"`(--[a-z.-]+)`", OPTIONS))
+VARIABLES = set(re.findall(r"`(OXPECKER_[A-Z_]+)`", OPTIONS))
+WALKTHROUGH = (ROOT / "docs/deploy.md").read_text()
 ORCHESTRATOR = (ROOT / "examples/orchestrator/config.c").read_text()
 PROVIDER = (ROOT / "examples/provider/flags.py").read_text()
 HTTP_PATHS = set(re.findall(r"`(/[-a-z/]+)`|GET (/[-a-z/]+)", (ROOT / "docs/operations.md").read_text()))
@@ -174,6 +178,15 @@ class Compose(Rejects):
             folder = next(there / path.relative_to(here) for here, there in mounted.items() if path.is_relative_to(here))
             self.assertTrue(list(folder.glob("*.json")), f"{path}: no dashboard")
 
+    def test_one_interval(self):
+        """Rates in Grafana are taken over windows made from timeInterval: it must be what Prometheus and the sidecar keep to."""
+        scrape = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["global"]["scrape_interval"]
+        sources = yaml.safe_load((ROOT / "grafana/provisioning/datasources/oxpecker.yml").read_text())["datasources"]
+        image = yaml.safe_load((DEPLOY / "image.yml").read_text())
+        default = re.search(r"`OXPECKER_STORAGE_SAMPLE_INTERVAL` \|[^|]*\| `(\w+)`", OPTIONS).group(1)
+        sample = self.document["services"]["oxpecker"]["environment"].get("OXPECKER_STORAGE_SAMPLE_INTERVAL", image["storage"].get("sample_interval", default))
+        self.assertEqual({source["jsonData"]["timeInterval"] for source in sources} | {scrape}, {sample})
+
     def test_prometheus_takes_its_file(self):
         document = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())
         self.assertEqual(document["scrape_configs"], [{"job_name": "oxpecker", "static_configs": [{"targets": ["oxpecker:10108"]}]}])
@@ -221,7 +234,7 @@ def pod_faults(document):
     expect(mounts.get("events") == {"oxpecker": "/run/oxpecker", "orchestrator": "/run/oxpecker"}, "the socket's volume is not shared")
     expect(volumes == set(mounts), "volumes that nobody has")
     for container in sidecars:
-        faults += unknown_words(container["args"], FLAGS)
+        faults += unknown_words(container.get("args", []), FLAGS)
         expect({"name": "metrics", "containerPort": 10108} in container["ports"], "no port metrics")
         expect("startupProbe" in container, "the orchestrator does not wait")
         expect("livenessProbe" in container and container["livenessProbe"]["httpGet"]["path"] == "/-/healthy", "lives by another path")
@@ -256,7 +269,7 @@ class Kubernetes(Rejects):
             ("a probe at no port", pod(lambda p: p["initContainers"][0]["readinessProbe"]["httpGet"].update(port="http"))),
             ("no startup probe", pod(lambda p: p["initContainers"][0].pop("startupProbe"))),
             ("another folder for the socket", pod(lambda p: p["containers"][0]["volumeMounts"][0].update(mountPath="/socket"))),
-            ("no such flag", pod(lambda p: p["initContainers"][0]["args"].append("--storage.size=1"))),
+            ("no such flag", pod(lambda p: p["initContainers"][0].update(args=["--storage.size=1"]))),
             ("no such flag of the orchestrator", pod(lambda p: p["containers"][0]["args"].append("--size=1"))),
             ("too little time", pod(lambda p: p.update(terminationGracePeriodSeconds=30))),
         ])
@@ -271,7 +284,7 @@ class Kubernetes(Rejects):
         for path in (configuration["storage"]["path"], configuration["orchestrator"]["checkpoint_path"], str(pathlib.PurePath(CONFIG).parent)):
             self.assertIn(path, paths)
         self.assertIn({"name": "configuration", "configMap": {"name": self.documents["configmap.yml"]["metadata"]["name"]}}, pod["volumes"])
-        self.assertEqual(sidecar["args"], [f"--config.file={CONFIG}"])
+        self.assertIn(f"\nENV OXPECKER_CONFIG_FILE={CONFIG}\n", (ROOT / "Dockerfile").read_text())
         self.assertEqual(configuration["orchestrator"]["health_url"].rsplit(":", 1)[1], "8000/health")
 
     def test_everything_hangs_together(self):
@@ -292,6 +305,55 @@ class Kubernetes(Rejects):
         containers = workload["spec"]["template"]["spec"]
         self.assertEqual({image["name"] for image in listed["images"]}, {c["image"] for c in containers["initContainers"] + containers["containers"]})
         self.assertEqual(containers["serviceAccountName"], self.documents["serviceaccount.yml"]["metadata"]["name"])
+
+
+    def test_rules(self):
+        """The manifest is the rule files as they are, and what the operator's CRD takes."""
+        script = DEPLOY / "kubernetes/rules.py"
+        self.assertEqual(run(sys.executable, script, "--check"), (0, "", ""))
+        groups = []
+        for name in ("orchestrator", "prometheus-only"):
+            groups += yaml.safe_load((ROOT / f"alerts/rulefiles/{name}.yml").read_text())["groups"]
+        manifest = self.documents["prometheusrule.yml"]
+        self.assertEqual((manifest["apiVersion"], manifest["kind"], list(manifest["spec"])), ("monitoring.coreos.com/v1", "PrometheusRule", ["groups"]))
+        self.assertEqual(manifest["spec"]["groups"], groups)
+        self.assertEqual(len({group["name"] for group in groups}), len(groups))
+        for group in groups:
+            self.assertLessEqual(set(group), {"name", "interval", "rules"})
+            for rule in group["rules"]:
+                self.assertLessEqual(set(rule), {"alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations"})
+        # Alertmanager takes alerts of the sidecar and of Prometheus for two: only one of them sends.
+        configuration = yaml.safe_load(self.documents["configmap.yml"]["data"]["oxpecker.yml"])
+        self.assertNotIn("alerting", configuration)
+
+    def test_rules_that_changed_are_noticed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            tree = pathlib.Path(folder)
+            for path in ("deploy/kubernetes", "alerts/rulefiles"):
+                shutil.copytree(ROOT / path, tree / path, ignore=shutil.ignore_patterns("__pycache__"))
+            script, rules = tree / "deploy/kubernetes/rules.py", tree / "alerts/rulefiles/orchestrator.yml"
+            rules.write_text(rules.read_text().replace("for: 2m", "for: 3m", 1))
+            status, _, said = run(sys.executable, script, "--check")
+            self.assertEqual((status, "prometheusrule.yml" in said), (1, True), said)
+            self.assertEqual(run(sys.executable, script)[0], 0)
+            self.assertEqual(run(sys.executable, script, "--check"), (0, "", ""))
+            self.assertIn("for: 3m", (tree / "deploy/kubernetes/prometheusrule.yml").read_text())
+
+    def test_kustomize_takes_it(self):
+        if not shutil.which("kubectl"):
+            self.skipTest("kubectl is not installed")
+        with tempfile.TemporaryDirectory() as folder:  # with the label that the page says to add
+            shutil.copytree(DEPLOY / "kubernetes", folder, dirs_exist_ok=True)
+            added = re.search(r"^labels: .*$", WALKTHROUGH, re.M).group(0)
+            with open(pathlib.Path(folder, "kustomization.yml"), "a") as file:
+                file.write(added + "\n")
+            status, made, said = run("kubectl", "kustomize", folder)
+        self.assertEqual(status, 0, said)
+        documents = {document["kind"]: document for document in yaml.safe_load_all(made)}
+        self.assertLessEqual({"PodMonitor", "PrometheusRule", "StatefulSet"}, set(documents))
+        for kind in ("PodMonitor", "PrometheusRule"):
+            self.assertEqual(documents[kind]["metadata"]["labels"]["release"], "kube-prometheus-stack")
+        self.assertEqual(documents["StatefulSet"]["spec"]["selector"]["matchLabels"], {"app.kubernetes.io/name": "collector"})
 
 
 # ---- ECS
@@ -333,11 +395,56 @@ def task_faults(task):
     expect({"containerName": "oxpecker", "condition": "HEALTHY"} in orchestrator.get("dependsOn", []), "the orchestrator does not wait")
     expect("dependsOn" not in sidecar, "a circle")
     expect(sidecar["portMappings"][0]["containerPort"] == 10108, "port")
-    faults += unknown_words(sidecar["command"], FLAGS) + unknown_words(orchestrator["command"], orchestrator_flags())
+    faults += unknown_words(sidecar.get("command", []), FLAGS) + unknown_words(orchestrator["command"], orchestrator_flags())
     for variable in sidecar["environment"]:
         expect(not variable["name"].startswith("OXPECKER_") or variable["name"] in VARIABLES, f"{variable['name']} is no variable")
     for variable in orchestrator["environment"] + orchestrator["secrets"]:
         expect(variable["name"] in orchestrator_variables(), f"{variable['name']} is no variable")
+    return faults
+
+
+def walk(page):
+    """The commands of the page's ECS part, in order, each as (service, operation, {option: value}); docker's as ("docker", verb, {})."""
+    block = re.search(r"^## ECS\n.*?```console\n(.*?)```", page, re.M | re.S).group(1)
+    found = []
+    for line in block.replace("\\\n", " ").splitlines():
+        for command in re.split(r"\||&&", line.partition("#")[0].removeprefix("$ ")):
+            words = shlex.split(command)
+            if words[:1] == ["aws"]:
+                options = [word for word in words[3:] if word.startswith("--")]
+                found.append((words[1], words[2], {option[2:]: words[words.index(option) + 1] for option in options}))
+            elif words[:1] == ["docker"]:
+                found.append(("docker", words[1], {}))
+    return found
+
+
+def walk_faults(document):
+    """Everything that the task names is made on the way, before it is used."""
+    task, made, faults = document["task"], set(), []
+    needed = {("role", task[key].rsplit("/", 1)[1]) for key in ("executionRoleArn", "taskRoleArn")}
+    for container in task["containerDefinitions"]:
+        needed.add(("log group", container["logConfiguration"]["options"]["awslogs-group"]))
+        needed.add(("repository", container["image"].split("/", 1)[1].split(":")[0]))
+        for secret in container.get("secrets", []):
+            arn = ":".join(secret["valueFrom"].split(":")[:7])
+            needed.add(("secret", re.fullmatch(r".*:secret:(.+)-\w{6}", arn).group(1)))
+            if not any(fnmatch.fnmatch(arn, statement["Resource"]) for statement in document["execution"]["Statement"]):
+                faults.append(f"{secret['name']} may not be read")
+    makers = {("logs", "create-log-group"): ("log group", "log-group-name"), ("iam", "create-role"): ("role", "role-name"),
+              ("ecr", "create-repository"): ("repository", "repository-name"), ("secretsmanager", "create-secret"): ("secret", "name"),
+              ("ecs", "create-cluster"): ("cluster", "cluster-name")}
+    for service, operation, options in walk(document["page"]):
+        if (service, operation) in makers:
+            kind, option = makers[service, operation]
+            made.add((kind, options[option]))
+        elif service == "docker":
+            made.add(("docker", operation))
+            if operation == "push" and not {("docker", "login"), ("docker", "build")} <= made:
+                faults.append("pushes before it may")
+        elif operation in ("put-role-policy", "attach-role-policy"):
+            needed.add(("role", options["role-name"]))
+        elif operation == "run-task":
+            faults += [f"nobody makes the {kind} {name}" for kind, name in sorted((needed | {("cluster", options["cluster"])}) - made)]
     return faults
 
 
@@ -362,6 +469,7 @@ class Ecs(Rejects):
             ("another folder", lambda task: task["containerDefinitions"][1]["mountPoints"][0].update(containerPath="/events")),
             ("no such volume", lambda task: task["volumes"].pop()),
             ("no such flag", put(0, "command", ["--config=/etc/oxpecker/oxpecker.yml"])),
+            ("another health check", put(0, "healthCheck", {"command": ["CMD", "/usr/bin/oxpecker", "health"]})),
             ("no such variable", put(0, "environment", [{"name": "OXPECKER_GRACE", "value": "1s"}])),
             ("a key in the file", put(1, "environment", [{"name": "MODEL_API_KEY", "value": "k"}])),
         ])
@@ -386,6 +494,46 @@ class Ecs(Rejects):
             ("no such field of a health check", lambda task: task["containerDefinitions"][0]["healthCheck"].update(period=1)),
         ])
 
+    def test_the_page_makes_everything(self):
+        def leave_out(*words):
+            def change(document):
+                lines = document["page"].splitlines(keepends=True)
+                document["page"] = "".join(line for line in lines if not all(word in line for word in words))
+            return change
+
+        document = {"task": self.task, "page": WALKTHROUGH, "execution": json.loads((DEPLOY / "ecs/execution-policy.json").read_text())}
+        self.hold(walk_faults, document, [
+            ("no log group", leave_out("aws logs create-log-group")),
+            ("no execution role", leave_out("create-role", "collector-execution")),
+            ("no role of the task", leave_out("create-role", "collector-task")),
+            ("no repository", leave_out("aws ecr create-repository")),
+            ("no login", leave_out("docker login")),
+            ("no cluster", leave_out("aws ecs create-cluster")),
+            ("no secret", leave_out("aws secretsmanager create-secret")),
+            ("another secret", lambda d: d["execution"]["Statement"][0].update(Resource="arn:aws:secretsmanager:us-east-1:123456789012:secret:other-*")),
+        ])
+
+    def test_the_commands_of_the_page_exist(self):
+        try:
+            import botocore.session
+            from botocore import xform_name
+        except ImportError:
+            self.skipTest("botocore is not installed")
+        session, commands = botocore.session.get_session(), [command for command in walk(WALKTHROUGH) if command[0] != "docker"]
+        self.assertGreater(len(commands), 8)
+        for service, operation, options in commands:
+            with self.subTest(f"{service} {operation}"):
+                if (service, operation) == ("ecr", "get-login-password"):  # the command line's own
+                    continue
+                model = session.get_service_model(service)
+                names = {xform_name(name, "-"): name for name in model.operation_names}
+                shape = model.operation_model(names[operation]).input_shape
+                known = {xform_name(name, "-") for name in shape.members}
+                required = {xform_name(name, "-") for name in shape.required_members}
+                given = set(options) - {"cli-input-json"}
+                self.assertLessEqual(given, known)
+                self.assertTrue(required <= given or "cli-input-json" in options, required - given)
+
     def test_configuration_and_policy(self):
         configuration = check_config(self, (DEPLOY / "ecs/oxpecker.yml").read_text())
         self.assertEqual(configuration["events"]["listen_unix"], SOCKET)
@@ -397,6 +545,8 @@ class Ecs(Rejects):
         # What the daemon itself does is publishing; alarms are for whoever applies the plan.
         self.assertEqual(policy["Statement"], [s for s in made["Statement"] if s["Sid"] == "OxpeckerPublish"])
         self.assertEqual(policy["Version"], made["Version"])
+        execution = json.loads((DEPLOY / "ecs/execution-policy.json").read_text())
+        self.assertEqual([statement["Action"] for statement in execution["Statement"]], [["secretsmanager:GetSecretValue"]])
         trust = json.loads((DEPLOY / "ecs/trust.json").read_text())
         self.assertEqual(trust["Statement"][0]["Principal"], {"Service": "ecs-tasks.amazonaws.com"})
         own = (DEPLOY / "ecs/Dockerfile").read_text()
@@ -415,9 +565,29 @@ class Images(unittest.TestCase):
         self.assertEqual(json.loads(re.search(r"^VOLUME (.*)$", last, re.M).group(1)), ["/run/oxpecker", "/var/lib/oxpecker"])
         self.assertEqual(json.loads(re.search(r"^HEALTHCHECK .*CMD (.*)$", last, re.M).group(1)), HEALTHCHECK)
         self.assertEqual(json.loads(re.search(r"^ENTRYPOINT (.*)$", last, re.M).group(1)), ["/usr/bin/oxpecker"])
-        self.assertEqual(unknown_words(json.loads(re.search(r"^CMD (.*)$", last, re.M).group(1)), FLAGS), [])
+        self.assertIsNone(re.search(r"^CMD ", last, re.M), "flags there would be lost with the first flag that is given")
+        self.assertEqual(dict(re.findall(r"^ENV (\w+)=(\S+)$", last, re.M)), {"OXPECKER_CONFIG_FILE": CONFIG})
         configuration = check_config(self, (DEPLOY / "image.yml").read_text())
         self.assertEqual((configuration["events"]["listen_unix"], configuration["storage"]["path"]), (SOCKET, "/var/lib/oxpecker"))
+
+    def test_by_hand(self):
+        """What the page says to run in the container finds the configuration, with the image's environment and nothing else."""
+        commands = [shlex.split(words) for words in re.findall(r"`docker exec ID /usr/bin/oxpecker ([^`]+)`|`… ([^`]+)`", WALKTHROUGH)
+                    for words in words if words]
+        self.assertEqual([words[0] for words in commands], ["alerts", "query", "outbox"])
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "oxpecker.yml")
+            text = (DEPLOY / "image.yml").read_text().replace("/var/lib/oxpecker", folder)
+            with Sidecar(f"--storage.path={folder}") as sidecar:
+                file.write_text(text.replace(":10108", f"127.0.0.1:{sidecar.port}"))
+                environment = dict(re.findall(r"^ENV (\w+)=(\S+)$", (ROOT / "Dockerfile").read_text(), re.M))
+                environment = {name: value.replace(CONFIG, str(file)) for name, value in environment.items()}
+                sidecar.send_signal(signal.SIGHUP)  # what is noted makes the outbox
+                wait_for(pathlib.Path(folder, "outbox.db").exists, what="the outbox")
+                for words in [*commands, HEALTHCHECK[1:]]:
+                    with self.subTest(words):
+                        status, _, said = run(OXPECKER, *words, **environment)
+                        self.assertEqual((status, said), (0, ""))
 
     def test_the_images_of_the_demo(self):
         text = (DEPLOY / "demo.Dockerfile").read_text()
@@ -445,6 +615,8 @@ class Unit(unittest.TestCase):
             self.assertTrue(words.startswith("/usr/bin/oxpecker "))
         for variable in re.findall(r"(OXPECKER_\w+)=", unit["Environment"][0]):
             self.assertIn(variable, VARIABLES)
+        # After= waits for READY=1, which the sidecar itself sends (test_lifecycle): who is ordered after it finds the socket.
+        self.assertEqual((unit["Type"], unit["NotifyAccess"]), (["notify"], ["main"]))
         self.assertEqual(unit["User"], ["oxpecker"])
         self.assertRegex((DEPLOY / "systemd/oxpecker.sysusers.conf").read_text(), r"(?m)^u oxpecker - ")
         self.assertGreater(int(unit["TimeoutStopSec"][0].rstrip("s")), 20)
@@ -471,7 +643,7 @@ class Unit(unittest.TestCase):
 
 class Page(unittest.TestCase):
     def test_every_file_that_it_names_exists(self):
-        text = (ROOT / "docs/deploy.md").read_text()
+        text = WALKTHROUGH
         named = set(re.findall(r"\b((?:deploy|scripts|examples)/[\w./-]*\w)", text))
         self.assertGreater(len(named), 10)
         for name in named:
