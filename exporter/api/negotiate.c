@@ -3,6 +3,7 @@
 #include <oxpecker/view.h>
 #include <strings.h>
 
+#include "lib/base/ascii.h"
 #include "lib/base/number.h"
 
 /* One element of a list header: "text/plain;version=0.0.4;q=0.5". */
@@ -36,16 +37,6 @@ static bool same(struct oxp_view view, const char *text) {
     return view.len == strlen(text) && strncasecmp(view.ptr, text, view.len) == 0;
 }
 
-static struct oxp_view trim(struct oxp_view view) {
-    while (view.len > 0 && (view.ptr[0] == ' ' || view.ptr[0] == '\t')) {
-        view = oxp_view_of(view.ptr + 1, view.len - 1);
-    }
-    while (view.len > 0 && (view.ptr[view.len - 1] == ' ' || view.ptr[view.len - 1] == '\t')) {
-        view.len--;
-    }
-    return view;
-}
-
 /* Takes what stands before the next `separator` that is not inside quotes. */
 static struct oxp_view take(struct oxp_view *rest, char separator) {
     size_t i = 0;
@@ -60,7 +51,7 @@ static struct oxp_view take(struct oxp_view *rest, char separator) {
     struct oxp_view taken = oxp_view_of(rest->ptr, i);
     size_t used = i < rest->len ? i + 1 : i;
     *rest = oxp_view_of(rest->ptr + used, rest->len - used);
-    return trim(taken);
+    return oxp_ascii_trim(taken, " \t");
 }
 
 /* RFC 9110 section 12.4.2, with any number of digits. */
@@ -77,7 +68,7 @@ static struct range read_range(struct oxp_view element) {
     struct range range = {.name = take(&element, ';'), .usable = true, .q = 1};
     while (element.len > 0) {
         struct oxp_view value = take(&element, ';'), key = take(&value, '=');
-        value = trim(value);
+        value = oxp_ascii_trim(value, " \t");
         if (value.len >= 2 && value.ptr[0] == '"' && value.ptr[value.len - 1] == '"') {
             value = oxp_view_of(value.ptr + 1, value.len - 2);
         }

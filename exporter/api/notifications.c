@@ -8,7 +8,7 @@
 #include <math.h>
 
 #include "alerts/delivery/courier.h"
-#include "lib/json/json.h"
+#include "exporter/api/message_json.h"
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX 1000
@@ -28,47 +28,15 @@ struct page {
     bool has_outbox, kept;
 };
 
-static struct oxp_json *seconds(int64_t ms) {
-    return oxp_json_number(ms == 0 ? (double)NAN : (double)ms / 1000);
-}
-
 /* ---- Encoding ---- */
-
-static struct oxp_json *message(const struct oxp_outbox_message *m, enum oxp_status *status) {
-    struct oxp_json *object = oxp_json_object();
-    const struct {
-        const char *key;
-        struct oxp_json *value;
-    } fields[] = {
-        {"id", oxp_json_count((uint64_t)m->id)},
-        {"state", oxp_json_text(oxp_view_from(oxp_outbox_state_name(m->state)))},
-        {"receiver", oxp_json_text(m->receiver)},
-        {"integration", oxp_json_text(m->integration)},
-        {"group", oxp_json_text(m->group)},
-        {"priority", oxp_json_text(oxp_view_from(oxp_outbox_priority_name(m->priority)))},
-        {"summary", oxp_json_text(m->summary)},
-        {"tries", oxp_json_count(m->tries)},
-        {"answer", oxp_json_text(m->answer)},
-        {"since_s", seconds(m->since_ms)},
-        {"made_s", seconds(m->made_ms)},
-        {"due_s", seconds(m->state == OXP_OUTBOX_WAITING ? m->due_ms : 0)},
-        {"changed_s", seconds(m->changed_ms)},
-        {"expires_s", seconds(m->expires_ms)},
-    };
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        enum oxp_status set = oxp_json_set(object, fields[i].key, fields[i].value);
-        *status = *status == OXP_OK ? set : *status;
-    }
-    return object;
-}
 
 static struct oxp_json *receiver(const struct oxp_courier_view *r, enum oxp_status *status) {
     struct oxp_json *object = oxp_json_object();
     int all = (int)oxp_json_set(object, "receiver", oxp_json_text(oxp_view_from(r->receiver))) |
               (int)oxp_json_set(object, "integration", oxp_json_text(oxp_view_from(r->integration))) |
               (int)oxp_json_set(object, "breaker", oxp_json_text(oxp_view_from(r->breaker))) |
-              (int)oxp_json_set(object, "last_success_s", seconds(r->last_success_ms)) |
-              (int)oxp_json_set(object, "last_failure_s", seconds(r->last_failure_ms)) |
+              (int)oxp_json_set(object, "last_success_s", oxp_message_time(r->last_success_ms)) |
+              (int)oxp_json_set(object, "last_failure_s", oxp_message_time(r->last_failure_ms)) |
               (int)oxp_json_set(object, "sent", oxp_json_count(r->sent)) |
               (int)oxp_json_set(object, "failed", oxp_json_count(r->failed)) |
               (int)oxp_json_set(object, "refused", oxp_json_count(r->refused));
@@ -79,7 +47,7 @@ static struct oxp_json *receiver(const struct oxp_courier_view *r, enum oxp_stat
 static struct oxp_json *note(const struct oxp_outbox_noted *n, enum oxp_status *status) {
     struct oxp_json *object = oxp_json_object();
     int all = (int)oxp_json_set(object, "id", oxp_json_count((uint64_t)n->id)) |
-              (int)oxp_json_set(object, "at_s", seconds(n->at_ms)) |
+              (int)oxp_json_set(object, "at_s", oxp_message_time(n->at_ms)) |
               (int)oxp_json_set(object, "kind", oxp_json_text(n->kind)) |
               (int)oxp_json_set(object, "text", oxp_json_text(n->text));
     *status = all == 0 ? *status : OXP_ERR_NOMEM;
@@ -99,7 +67,7 @@ static struct oxp_json *outbox(const struct page *page, enum oxp_status *status)
            (int)oxp_json_set(object, "claimed", oxp_json_count(stats->claimed)) |
            (int)oxp_json_set(object, "set_aside", oxp_json_count(stats->aside)) |
            (int)oxp_json_set(object, "bytes", oxp_json_count(stats->bytes)) |
-           (int)oxp_json_set(object, "oldest_s", seconds(stats->oldest_ms)) |
+           (int)oxp_json_set(object, "oldest_s", oxp_message_time(stats->oldest_ms)) |
            (int)oxp_json_set(object, "failures", oxp_json_count(stats->failures)) |
            (int)oxp_json_set(object, "dropped", dropped);
     *status = all == 0 ? *status : OXP_ERR_NOMEM;
@@ -115,7 +83,7 @@ static struct oxp_json *encode(const struct page *page, enum oxp_status *status)
     struct oxp_json *root = oxp_json_object(), *messages = oxp_json_array(), *receivers = oxp_json_array(),
                     *notes = oxp_json_array();
     for (size_t i = 0; i < page->message_count; i++) {
-        append(messages, message(&page->messages[i], status), status);
+        append(messages, oxp_message_json(&page->messages[i], status), status);
     }
     for (size_t i = 0; i < page->receiver_count; i++) {
         append(receivers, receiver(&page->receivers[i], status), status);
@@ -161,16 +129,11 @@ static enum oxp_status look(struct page *page, struct oxp_outbox *box, struct ox
 
 static bool read_state(const struct oxp_request *request, struct page *page, struct oxp_response *response) {
     const char *text = oxp_request_argument(request, "state");
-    for (int i = 0; text != NULL && i < OXP_OUTBOX_STATES; i++) {
-        if (strcmp(text, oxp_outbox_state_name((enum oxp_outbox_state)i)) == 0) {
-            page->filter.states = 1u << i;
-            return true;
-        }
+    if (text == NULL || oxp_outbox_state_find(text, &page->filter.states)) {
+        return true;
     }
-    if (text != NULL) {
-        oxp_response_error(response, 400, "state must be waiting, claimed, sent, set_aside, superseded or dropped");
-    }
-    return text == NULL;
+    oxp_response_error(response, 400, "state must be waiting, claimed, sent, set_aside, superseded or dropped");
+    return false;
 }
 
 static bool read_arguments(const struct oxp_request *request, struct page *page, struct oxp_response *response) {

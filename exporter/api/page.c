@@ -1,4 +1,4 @@
-/* GET /, /page.css and /page.js: the first page.
+/* GET /, /page.css, /page.js, /page.svg and /graph: the first page.
  *
  * Whom the ledger's JSON is shown, the page shows the ledger; anyone else gets its links alone, without script. */
 #include "exporter/api/page_parts.h"
@@ -8,8 +8,8 @@
 #define PAGE_MAX ((size_t)1 << 20) /* bytes of a page; what it shows is bounded far below */
 
 /* No script, style or answer from anywhere else, none within the page, no frame around it. */
-static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-                             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+                             "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 static void asset(struct oxp_response *response, const char *type, struct oxp_view bytes) {
     struct oxp_buf copy;
@@ -32,6 +32,23 @@ void oxp_api_page_js(void *ctx, const struct oxp_request *request, struct oxp_re
     (void)ctx;
     (void)request;
     asset(response, "text/javascript; charset=utf-8", oxp_view_of(oxp_page_js, oxp_page_js_len));
+}
+
+/* The icon of the tab. */
+void oxp_api_page_svg(void *ctx, const struct oxp_request *request, struct oxp_response *response) {
+    (void)ctx;
+    (void)request;
+    asset(response, "image/svg+xml", oxp_view_of(oxp_page_svg, oxp_page_svg_len));
+}
+
+/* An alert's generatorURL is /graph?g0.expr=…, as Prometheus has it; what there is to see of it is on the page. The
+ * query is left behind: it is the rule's expression. Relative, for the page may be behind a path of a proxy's. */
+void oxp_api_graph(void *ctx, const struct oxp_request *request, struct oxp_response *response) {
+    (void)ctx;
+    (void)request;
+    oxp_response_text(response, 302, "text/plain; charset=utf-8", "The alerts are on the first page.\n");
+    response->headers[0][0] = "Location";
+    response->headers[0][1] = "./#alerts-title";
 }
 
 void oxp_api_page(void *ctx, const struct oxp_request *request, struct oxp_response *response) {

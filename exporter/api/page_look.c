@@ -9,7 +9,7 @@
 #include "exporter/selfstats/selfstats.h"
 #include "lib/base/utf8.h"
 
-#define ARENA_MAX ((size_t)4 << 20) /* of all rules and alerts; beyond it there are none on the page */
+#define ARENA_MAX ((size_t)4 << 20) /* of all rules and alerts; beyond it they are counted only */
 
 /* ---- The registry ---- */
 
@@ -119,14 +119,54 @@ double oxp_page_at(const struct oxp_page_facts *facts, enum oxp_page_number numb
 struct ask {
     struct oxp_page_facts *facts;
     const struct oxp_ledger *ledger;
+    struct oxp_breaker_view seen[OXP_PAGE_BREAKERS];
 };
+
+void oxp_page_offer(struct oxp_page_top *top, const void *row) {
+    char *rows = top->rows;
+    size_t at = top->count;
+    while (at > 0 && top->compare(row, rows + (at - 1) * top->size) < 0) {
+        at--;
+    }
+    if (at == top->max) {
+        return;
+    }
+    top->count += top->count < top->max ? 1 : 0;
+    memmove(rows + (at + 1) * top->size, rows + at * top->size, (top->count - at - 1) * top->size);
+    memcpy(rows + at * top->size, row, top->size);
+}
+
+int oxp_page_breaker_rank(const struct oxp_breaker_view *breaker) {
+    return strcmp(breaker->state, "open") == 0        ? OXP_PAGE_OPEN
+           : strcmp(breaker->state, "half_open") == 0 ? OXP_PAGE_HALF_OPEN
+                                                      : OXP_PAGE_CLOSED;
+}
+
+static int compare_breakers(const void *a, const void *b) {
+    return oxp_page_breaker_rank(a) - oxp_page_breaker_rank(b);
+}
+
+/* All are looked at, some at a time, and counted; the worst are kept. */
+static void look_at_breakers(struct ask *ask) {
+    struct oxp_page_facts *facts = ask->facts;
+    struct oxp_page_top top = {facts->breakers, sizeof facts->breakers[0], OXP_PAGE_BREAKERS, 0, compare_breakers};
+    size_t looked = 0;
+    do {
+        facts->breaker_count = oxp_ledger_breakers(ask->ledger, OXP_VIEW(""), looked, ask->seen, OXP_PAGE_BREAKERS);
+        for (size_t i = 0; i < OXP_PAGE_BREAKERS && looked < facts->breaker_count; i++, looked++) {
+            int rank = oxp_page_breaker_rank(&ask->seen[i]);
+            facts->open_breakers += rank == OXP_PAGE_OPEN ? 1 : 0;
+            facts->half_open_breakers += rank == OXP_PAGE_HALF_OPEN ? 1 : 0;
+            oxp_page_offer(&top, &ask->seen[i]);
+        }
+    } while (looked < facts->breaker_count);
+}
 
 static void look_at_ledger(void *ctx) {
     struct ask *ask = ctx;
     struct oxp_page_facts *facts = ask->facts;
-    struct oxp_view all = OXP_VIEW("");
-    facts->breaker_count = oxp_ledger_breakers(ask->ledger, all, 0, facts->breakers, OXP_PAGE_BREAKERS);
-    facts->writer_count = oxp_ledger_writers(ask->ledger, all, 0, facts->writers, OXP_PAGE_WRITERS);
+    look_at_breakers(ask);
+    facts->writer_count = oxp_ledger_writers(ask->ledger, OXP_VIEW(""), 0, facts->writers, OXP_PAGE_WRITERS);
 }
 
 /* ---- All ---- */
@@ -149,9 +189,16 @@ static void look_at_outbox(struct oxp_page_facts *facts, struct oxp_api *api) {
 
 static void count_rule(struct oxp_page_facts *facts, const struct oxp_rule_view *rule) {
     facts->rule_count++;
-    facts->failing += rule->health == OXP_RULE_FAILED ? 1 : 0;
+    if (rule->health == OXP_RULE_FAILED) {
+        facts->failed = facts->failing++ == 0 ? rule : facts->failed;
+    }
+    facts->waiting += rule->health == OXP_RULE_UNKNOWN && rule->alert_count == 0 ? 1 : 0;
     for (size_t a = 0; a < rule->alert_count; a++) {
-        facts->firing += rule->alerts[a].life.state == OXP_ALERT_FIRING ? 1 : 0;
+        bool fires = rule->alerts[a].life.state == OXP_ALERT_FIRING;
+        int rank = oxp_page_alert_rank(&rule->alerts[a]);
+        facts->info += fires && rank == OXP_PAGE_INFO ? 1 : 0;
+        facts->firing += fires && rank != OXP_PAGE_INFO ? 1 : 0;
+        facts->critical += fires && rank == OXP_PAGE_CRITICAL ? 1 : 0;
         facts->pending += rule->alerts[a].life.state == OXP_ALERT_PENDING ? 1 : 0;
     }
 }
@@ -159,7 +206,16 @@ static void count_rule(struct oxp_page_facts *facts, const struct oxp_rule_view 
 static void look_at_rules(struct oxp_page_facts *facts, struct oxp_api *api) {
     facts->has_rules =
         api->rules != NULL && oxp_rules_view(api->rules, &facts->arena, &facts->groups, &facts->group_count) == OXP_OK;
-    facts->group_count = facts->has_rules ? facts->group_count : 0;
+    if (!facts->has_rules) {
+        facts->group_count = 0;
+    }
+    if (!facts->has_rules && api->rules != NULL) {
+        struct oxp_rules_stats stats;
+        oxp_rules_stats(api->rules, &stats);
+        facts->too_many = true;
+        facts->firing = stats.firing;
+        facts->pending = stats.pending;
+    }
     for (size_t g = 0; g < facts->group_count; g++) {
         for (size_t r = 0; r < facts->groups[g].count; r++) {
             count_rule(facts, &facts->groups[g].rules[r]);
@@ -169,7 +225,7 @@ static void look_at_rules(struct oxp_page_facts *facts, struct oxp_api *api) {
 
 void oxp_page_look(struct oxp_page_facts *facts, struct oxp_api *api) {
     struct oxp_response scratch = {.status = 0};
-    struct ask ask = {facts, api->ledger};
+    struct ask ask = {.facts = facts, .ledger = api->ledger};
     facts->now_s = oxp_wall_seconds(oxp_clock_wall(api->clock));
     oxp_arena_init(&facts->arena, ARENA_MAX);
     oxp_selfstats_collect(api->stats);

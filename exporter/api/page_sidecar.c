@@ -7,18 +7,21 @@
 /* ---- Notifications ---- */
 
 static void receiver_rows(struct oxp_buf *page, const struct oxp_page_facts *facts, size_t shown) {
-    oxp_buf_append_text(page, "<table><thead><tr><th scope=\"col\">receiver</th><th scope=\"col\">breaker</th>"
-                              "<th scope=\"col\" class=\"n\">sent</th><th scope=\"col\" class=\"n\">failed</th>"
-                              "<th scope=\"col\" class=\"n\">last success</th></tr></thead><tbody>\n");
+    oxp_page_table(page, "Receivers", "receiver|state|#sent|#failed|#last success");
     for (size_t i = 0; i < shown; i++) {
         const struct oxp_courier_view *receiver = &facts->receivers[i];
         bool closed = strcmp(receiver->breaker, "closed") == 0;
+        bool failing = receiver->last_failure_ms > receiver->last_success_ms;
         oxp_buf_append_text(page, "<tr><th scope=\"row\">");
-        oxp_page_word(page, receiver->receiver);
+        oxp_page_name(page, receiver->receiver);
         oxp_buf_append_text(page, " <span class=\"labels\">");
         oxp_page_word(page, receiver->integration);
         oxp_buf_append_text(page, "</span></th><td>");
-        oxp_page_pill(page, closed ? OXP_PAGE_OK : OXP_PAGE_BAD, receiver->breaker);
+        oxp_page_pill(page,
+                      closed && !failing ? OXP_PAGE_OK
+                      : closed           ? OXP_PAGE_WARN
+                                         : OXP_PAGE_BAD,
+                      closed && failing ? "failing" : receiver->breaker);
         oxp_buf_append_text(page, "</td><td class=\"n\">");
         oxp_page_count(page, (double)receiver->sent);
         oxp_buf_append_text(page, "</td><td class=\"n\">");
@@ -28,7 +31,7 @@ static void receiver_rows(struct oxp_buf *page, const struct oxp_page_facts *fac
                                                               : (double)NAN);
         oxp_buf_append_text(page, receiver->last_success_ms > 0 ? " ago</td></tr>\n" : "</td></tr>\n");
     }
-    oxp_buf_append_text(page, "</tbody></table>\n");
+    oxp_page_table_end(page);
 }
 
 static void begin(struct oxp_buf *page, const char *name) {
@@ -82,11 +85,12 @@ void oxp_page_notifications(struct oxp_buf *page, const struct oxp_page_facts *f
         oxp_buf_append_text(page, "<p class=\"none\">No receiver is configured; alerts are on this page alone.</p>\n");
         return;
     }
-    oxp_buf_append_text(page, "<table class=\"plain\"><tbody>\n");
+    oxp_page_pairs(page, "Messages", "plain");
     outbox_rows(page, facts);
-    oxp_buf_append_text(page, "</tbody></table>\n");
+    oxp_page_table_end(page);
     if (shown > 0) {
         receiver_rows(page, facts, shown);
+        oxp_page_more(page, facts->receiver_count, shown);
     }
 }
 
@@ -145,7 +149,7 @@ static void data_rows(struct oxp_buf *page, const struct oxp_page_facts *facts) 
     oxp_page_bytes(page, oxp_page_sum(facts, OXP_PAGE_TSDB_LIMIT));
     oxp_buf_append_text(page, ", ");
     amount(page, oxp_page_sum(facts, OXP_PAGE_TSDB_SERIES), " series, reaches back ");
-    oxp_page_duration(page, held_s < reach_s ? held_s : reach_s);
+    oxp_page_duration(page, !(facts->oldest_s > 0) ? (double)NAN : held_s < reach_s ? held_s : reach_s);
     end(page);
 }
 
@@ -171,9 +175,9 @@ static void rule_rows(struct oxp_buf *page, const struct oxp_page_facts *facts) 
 }
 
 void oxp_page_sidecar(struct oxp_buf *page, const struct oxp_page_facts *facts) {
-    oxp_buf_append_text(page, "<table class=\"plain\"><tbody>\n");
+    oxp_page_pairs(page, "This sidecar", "plain");
     process_rows(page, facts);
     data_rows(page, facts);
     rule_rows(page, facts);
-    oxp_buf_append_text(page, "</tbody></table>\n");
+    oxp_page_table_end(page);
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "lib/base/number.h"
@@ -35,11 +36,25 @@ static void escape_char(struct oxp_buf *page, char c) {
     }
 }
 
+/* U+202A to U+202E, U+2066 to U+2069: E2 80 AA to AE, E2 81 A6 to A9. */
+static bool is_turn(const char *at, size_t left) {
+    if (left < 3 || memcmp(at, "\xE2\x80", 2) < 0 || memcmp(at, "\xE2\x81", 2) > 0) {
+        return false;
+    }
+    unsigned char second = (unsigned char)at[1], third = (unsigned char)at[2];
+    return second == 0x80 ? third >= 0xAA && third <= 0xAE : third >= 0xA6 && third <= 0xA9;
+}
+
 void oxp_page_escape(struct oxp_buf *page, struct oxp_view text) {
     while (text.len > 0) {
         size_t valid = oxp_utf8_valid_prefix(text);
         for (size_t i = 0; i < valid; i++) {
-            escape_char(page, text.ptr[i]);
+            if (is_turn(text.ptr + i, valid - i)) {
+                oxp_buf_append_text(page, REPLACEMENT);
+                i += 2;
+            } else {
+                escape_char(page, text.ptr[i]);
+            }
         }
         if (valid < text.len) {
             oxp_buf_append_text(page, REPLACEMENT);
@@ -51,6 +66,48 @@ void oxp_page_escape(struct oxp_buf *page, struct oxp_view text) {
 
 void oxp_page_word(struct oxp_buf *page, const char *text) {
     oxp_page_escape(page, oxp_view_from(text == NULL || text[0] == '\0' ? "–" : text));
+}
+
+static void isolated(struct oxp_buf *page, struct oxp_view text, size_t most) {
+    struct oxp_view cut = oxp_utf8_cut(text, most);
+    oxp_buf_append_text(page, "<bdi>");
+    oxp_page_escape(page, cut);
+    oxp_buf_append_text(page, cut.len < text.len ? "…</bdi>" : "</bdi>");
+}
+
+void oxp_page_value(struct oxp_buf *page, struct oxp_view text) {
+    isolated(page, text, OXP_PAGE_VALUE);
+}
+
+void oxp_page_prose(struct oxp_buf *page, struct oxp_view text) {
+    isolated(page, text, OXP_PAGE_PROSE);
+}
+
+void oxp_page_name(struct oxp_buf *page, const char *name) {
+    oxp_page_value(page, oxp_view_from(name == NULL || name[0] == '\0' ? "–" : name));
+}
+
+/* ---- Tables ---- */
+
+void oxp_page_table(struct oxp_buf *page, const char *name, const char *heads) {
+    oxp_buf_append_format(page, "<table aria-label=\"%s\"><thead><tr>", name);
+    while (*heads != '\0') {
+        size_t len = strcspn(heads, "|");
+        bool number = *heads == '#';
+        oxp_buf_append_text(page, number ? "<th scope=\"col\" class=\"n\">" : "<th scope=\"col\">");
+        oxp_buf_append(page, heads + (number ? 1 : 0), len - (number ? 1 : 0));
+        oxp_buf_append_text(page, "</th>");
+        heads += len + (heads[len] == '|' ? 1 : 0);
+    }
+    oxp_buf_append_text(page, "</tr></thead><tbody>\n");
+}
+
+void oxp_page_pairs(struct oxp_buf *page, const char *name, const char *classes) {
+    oxp_buf_append_format(page, "<table aria-label=\"%s\" class=\"%s\"><tbody>\n", name, classes);
+}
+
+void oxp_page_table_end(struct oxp_buf *page) {
+    oxp_buf_append_text(page, "</tbody></table>\n");
 }
 
 /* ---- Numbers ---- */
@@ -155,4 +212,10 @@ void oxp_page_bar(struct oxp_buf *page, const double *parts, size_t count) {
         }
     }
     oxp_buf_append_text(page, "</svg>");
+}
+
+void oxp_page_more(struct oxp_buf *page, size_t all, size_t shown) {
+    if (all > shown) {
+        oxp_buf_append_format(page, "<p class=\"none\">and %zu more</p>\n", all - shown);
+    }
 }

@@ -47,7 +47,9 @@ static const struct oxp_route table[] = {
     {PROMETHEUS "alerts", FORM, OXP_ACCESS_OPEN, OXP_QUERY_FORM_MAX, oxp_api_alerts},
     {"/page.css", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_page_css},
     {"/page.js", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_page_js},
-    {"/", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_page}, /* shows the ledger to whom it may */
+    {"/page.svg", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_page_svg},
+    {"/graph", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_graph}, /* where the alerts that were sent say they come from */
+    {"/", OXP_GET, OXP_ACCESS_OPEN, 0, oxp_api_page},       /* shows the ledger to whom it may */
 };
 #define ROWS (sizeof table / sizeof table[0])
 

@@ -10,7 +10,8 @@ import tempfile
 import time
 
 CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+# Chromium refuses root without --no-sandbox; all that is opened is our own page on loopback.
+FLAGS = ["--headless=new", *(["--no-sandbox"] if os.geteuid() == 0 else []), "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--disable-extensions", "--disable-default-apps", "--no-default-browser-check", "--disable-dev-shm-usage",
          "--hide-scrollbars", "--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 
@@ -83,16 +84,25 @@ class Browser:
     def open(self, url, javascript=True, dark=False, width=1360, height=900):
         """Loads a page and waits until it is there."""
         self.call("Emulation.setScriptExecutionDisabled", value=not javascript)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.colours(dark)
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self.events.clear()
-        self.call("Page.navigate", url=url)
+        # The page before is left first: what it still tells, such as that its sidecar has gone, is not about this one.
+        for address in ("about:blank", url):
+            self.events.clear()
+            self.call("Page.navigate", url=address)
+            self.wait_for_load()
+
+    def wait_for_load(self):
         deadline = time.monotonic() + 30
         while not any(method == "Page.loadEventFired" for method, _ in self.events):
             message = self.read(deadline)
             assert message is not None, "the page did not load"
             if "method" in message:
                 self.events.append((message["method"], message["params"]))
+
+    def colours(self, dark):
+        """Changes them as the reader's system would, without loading anew."""
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
 
     def value(self, expression):
         """Works without the page's own scripts, too: an expression of the debugger's."""
@@ -106,10 +116,11 @@ class Browser:
         node = self.call("DOM.querySelector", nodeId=root, selector="body")["nodeId"]
         return self.call("DOM.getOuterHTML", nodeId=node)["outerHTML"]
 
-    def screenshot(self, path, whole=True):
+    def screenshot(self, path, height=None):
+        """Of the whole page, or of so many pixels from its top."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
-        picture = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole, **({"clip": clip} if whole else {}))
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": height or size["height"], "scale": 1}
+        picture = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
         pathlib.Path(path).write_bytes(base64.b64decode(picture["data"]))
 

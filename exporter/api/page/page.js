@@ -1,5 +1,5 @@
-/* Keeps the page live: takes the parts that changed from a new copy of it (the server has escaped them; a parsed copy
- * runs nothing), and draws the charts from the query API. Nothing here makes markup from text. */
+/* Keeps the page live: brings its parts up to a new copy of it (the server has escaped them; a parsed copy runs nothing) in
+ * place, so that what a reader selected, opened or has in focus stays, and draws the charts from the query API. Nothing here makes markup from text. */
 "use strict";
 (() => {
   const PAGE_MS = 5000, CHARTS_MS = 15000, HOUR_S = 3600, LEAST_S = 120, POINTS = 120, W = 320, H = 110, LEFT = 34, BOTTOM = 14, LINES = 4;
@@ -23,6 +23,43 @@
     return answer;
   };
 
+  /* ---- In place ---- */
+
+  const key = node => node.dataset?.key || (node.nodeName === "TR" ? node.querySelector("th")?.textContent : undefined);
+  const renew = (old, fresh) => {
+    if (old.isEqualNode(fresh)) return;
+    if (old.nodeType !== Node.ELEMENT_NODE) {
+      old.data = fresh.data;
+      return;
+    }
+    for (const {name, value} of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    for (const {name} of [...old.attributes]) if (name !== "open" && !fresh.hasAttribute(name)) old.removeAttribute(name);
+    let place = old.firstChild;
+    for (const child of [...fresh.childNodes]) {
+      let match = place;
+      while (match && (match.nodeName !== child.nodeName || key(match) !== key(child))) match = match.nextSibling;
+      if (match === place && place) place = place.nextSibling;
+      else old.insertBefore(match || child, place);
+      if (match) renew(match, child);
+    }
+    while (place) {
+      const gone = place;
+      place = place.nextSibling;
+      gone.remove();
+    }
+  };
+  const undisturbed = change => { /* an element that is moved loses focus and selection */
+    const active = document.activeElement, selection = getSelection();
+    const {anchorNode, anchorOffset, focusNode, focusOffset, isCollapsed} = selection;
+    change();
+    if (active && active.isConnected && active !== document.activeElement) active.focus({preventScroll: true});
+    if (isCollapsed || !anchorNode.isConnected || !focusNode.isConnected) return;
+    const within = (node, offset) => Math.min(offset, node.nodeType === Node.TEXT_NODE ? node.length : node.childNodes.length);
+    if (selection.anchorNode !== anchorNode || selection.anchorOffset !== anchorOffset || selection.focusNode !== focusNode || selection.focusOffset !== focusOffset) {
+      selection.setBaseAndExtent(anchorNode, within(anchorNode, anchorOffset), focusNode, within(focusNode, focusOffset));
+    }
+  };
+
   /* ---- Tables ---- */
 
   let lost = null;
@@ -32,16 +69,19 @@
     live.className = error ? "dot off" : "dot on";
     live.title = error ? "not live" : `live: asks every ${PAGE_MS / 1000} s`;
     trouble.hidden = !error;
-    trouble.textContent = error ? `The sidecar has not answered since ${lost.toLocaleTimeString()}; what is shown is from before. (${error.message})` : "";
+    trouble.textContent = error ? `The sidecar has not answered since ${lost.toISOString().slice(11, 19)} UTC; what is shown is from before. (${error.message})` : "";
   };
   const refresh = async () => {
     try {
       const fresh = new DOMParser().parseFromString(await (await get("./")).text(), "text/html");
       if (!fresh.getElementById("tiles")) throw new Error("this reader may no longer see the ledger");
-      for (const part of fresh.querySelectorAll("[data-live]")) {
-        const old = byId(part.id);
-        if (old && old.innerHTML !== part.innerHTML) old.replaceChildren(...part.childNodes);
-      }
+      undisturbed(() => {
+        for (const part of fresh.querySelectorAll("[data-live]")) {
+          const old = byId(part.id);
+          if (old) renew(old, part);
+        }
+      });
+      document.title = fresh.title;
       say(null);
     } catch (error) {
       say(error);
@@ -94,7 +134,7 @@
                  drawn("text", {x: LEFT - 4, y: y(part * top) + 3, "text-anchor": "end"}, shown(part * top, unit)));
     }
     for (const [part, anchor] of [[0, "start"], [0.5, "middle"], [1, "end"]]) {
-      const time = new Date((start + part * (end - start)) * 1000).toLocaleTimeString([], {hour: "2-digit", minute: "2-digit", hourCycle: "h23"});
+      const time = new Date((start + part * (end - start)) * 1000).toISOString().slice(11, 16); /* UTC, as all of the page */
       svg.append(drawn("text", {x: x(start + part * (end - start)), y: H - 1, "text-anchor": anchor}, time));
     }
     const cursor = drawn("line", {class: "cursor", y1: 6, y2: H - BOTTOM, visibility: "hidden"});
@@ -110,7 +150,7 @@
       const near = line.points.filter(p => Math.abs(p[0] - t) <= step).pop();
       values[i].textContent = near ? shown(Number(near[1]), unit) : "–";
     });
-    if (lines.length === 0) legend.append(element("li", {}, "nothing in the last hour"));
+    if (lines.length === 0) legend.append(element("li", {}, "nothing"));
     tell(end);
     svg.append(cursor);
     svg.addEventListener("pointermove", event => {
@@ -140,7 +180,7 @@
     const end = Math.floor(Date.now() / 1000), oldest = Number(byId("charts").dataset.oldest) || end;
     const window = Math.min(HOUR_S, Math.max(LEAST_S, Math.ceil((end - oldest) / 60) * 60)), start = end - window;
     step = Math.ceil(window / POINTS);
-    byId("hour-title").textContent = window === HOUR_S ? "The last hour" : `The last ${window / 60} minutes`;
+    byId("hour-title").textContent = `${window === HOUR_S ? "The last hour" : `The last ${window / 60} minutes`}, UTC`;
     for (const figure of document.querySelectorAll("figure[data-query]")) {
       try {
         await chart(figure, start, end);

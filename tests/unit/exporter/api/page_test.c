@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "exporter/api/page_text.h"
+#include "exporter/selfstats/selfstats.h"
 #include "tests/unit/exporter/api/world.h"
 #include "tests/unit/exporter/serve/client.h"
 
@@ -37,6 +38,9 @@ static void test_escape(void **state) {
         {OXP_VIEW("\xff<\xc3"), BAD "&lt;" BAD},
         {OXP_VIEW("\xed\xa0\x80"), BAD BAD BAD}, /* half of a surrogate pair */
         {OXP_VIEW("{{links}}"), "{{links}}"},
+        {OXP_VIEW("a\u202eb\u202c \u202ac\u202c \u2066d\u2069"),
+         "a" BAD "b" BAD " " BAD "c" BAD " " BAD "d" BAD}, /* they turn what follows */
+        {OXP_VIEW("\u2029\u202f\u2065\u206aא\u200f"), "\u2029\u202f\u2065\u206aא\u200f"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct oxp_buf page;
@@ -99,8 +103,8 @@ static void test_numbers(void **state) {
 static struct world world;
 static struct oxp_outbox *outbox;
 static struct oxp_arena arena;
-static struct oxp_rule_view rule;
-static struct oxp_group_view group = {.rules = &rule, .count = 1};
+static struct oxp_rule_view rules[2];
+static struct oxp_group_view group = {.rules = rules, .count = 1};
 static struct oxp_alert_view alerts[OXP_PAGE_ALERTS + 3];
 static int held;
 static bool no_memory;
@@ -112,6 +116,11 @@ enum oxp_status oxp_rules_view(struct oxp_rules *of, struct oxp_arena *into, con
     *groups_out = no_memory ? NULL : &group;
     *count_out = 1;
     return no_memory ? OXP_ERR_NOMEM : OXP_OK;
+}
+
+void oxp_rules_stats(struct oxp_rules *of, struct oxp_rules_stats *stats_out) {
+    (void)of;
+    *stats_out = (struct oxp_rules_stats){.firing = 12345, .pending = 7};
 }
 
 static const struct oxp_labels *labels_of(const char *const *pairs) {
@@ -134,8 +143,12 @@ static void make_rules(void) {
             .life = {.state = i == 1 ? OXP_ALERT_PENDING : OXP_ALERT_FIRING, .active_ms = 1, .fired_ms = 1},
         };
     }
-    rule = (struct oxp_rule_view){
-        .kind = OXP_RULE_ALERTING, .name = OXP_VIEW("<Loud>"), .alerts = alerts, .alert_count = 2};
+    rules[1] = (struct oxp_rule_view){.kind = OXP_RULE_ALERTING, .name = OXP_VIEW("Quiet"), .health = OXP_RULE_OK};
+    rules[0] = (struct oxp_rule_view){.kind = OXP_RULE_ALERTING,
+                                      .name = OXP_VIEW("<Loud>"),
+                                      .health = OXP_RULE_OK,
+                                      .alerts = alerts,
+                                      .alert_count = 2};
 }
 
 static void hold(void *ctx, struct oxp_outbox **outbox_out, struct oxp_courier **courier_out) {
@@ -158,6 +171,9 @@ static const struct oxp_family_spec limit = {.name = "orchestrator_sessions_limi
 static const struct oxp_family_spec sessions = {
     .name = "orchestrator_sessions_active", .help = "Sessions", .type = OXP_GAUGE, .labels = {{"state", NULL, 0}}};
 
+static const struct oxp_family_spec oldest = {
+    .name = "orchestrator_session_oldest_age_seconds", .help = "Oldest", .type = OXP_GAUGE};
+
 static struct oxp_family *add_family(const struct oxp_family_spec *spec) {
     struct oxp_family *family = NULL;
     assert_int_equal(oxp_registry_add(world.registry, spec, &family), OXP_OK);
@@ -178,6 +194,7 @@ static void make_numbers(void) {
     oxp_counter_add(oxp_counter(oxp_family_at2(family, OXP_VIEW("d"), oxp_view_of(longest, OXP_LABEL_VALUE_MAX))), 1);
     oxp_gauge_set(oxp_family_only(add_family(&limit)), 20);
     oxp_gauge_set(oxp_family_at(add_family(&sessions), OXP_VIEW("running")), 19);
+    oxp_gauge_set(oxp_family_only(add_family(&oldest)), 14);
 }
 
 static int start(void **state) {
@@ -186,6 +203,7 @@ static int start(void **state) {
     struct oxp_error error = {0};
     assert_int_equal(oxp_outbox_open(&options, 1, &outbox, NULL, &error), OXP_OK);
     world_start(&world, NULL);
+    oxp_gauge_set(oxp_family_only(world.stats.families[OXP_S_CONFIG_LAST_RELOAD_SUCCESSFUL]), 1);
     world.api.hold = hold;
     world.api.release = release;
     world.api.rules = (struct oxp_rules *)(void *)&world; /* never looked into */
@@ -201,6 +219,7 @@ static int stop(void **state) {
     oxp_arena_fini(&arena);
     assert_int_equal(held, 0);
     no_memory = false;
+    group.count = 1;
     return 0;
 }
 
@@ -227,22 +246,172 @@ static void check(const char *request, const char *const *there, const char *con
 static void test_whole(void **state) {
     (void)state;
     check(GET("/"),
-          WORDS("Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';",
-                "frame-ancestors 'none'", "X-Frame-Options: DENY", "Referrer-Policy: no-referrer",
-                "X-Content-Type-Options: nosniff", "<script src=\"page.js\" defer></script>",
-                "&lt;s&gt;&quot;q&quot;\\ </th>", ">1,235<", ">&lt;Loud&gt;</th>", "&lt;/td&gt;&lt;b&gt;bold&lt;/b&gt;",
-                "job=&lt;script&gt;x&lt;/script&gt;", "href=\"https://r/?a&amp;b\"", ">firing<", ">pending<",
-                "<b>19</b><small>of 20</small>", "<div class=\"tile warn\">Sessions", "and 218 more", ">other</th>",
-                "in memory only", "<b>0</b><small>waiting, 0 set aside", OXP_VERSION, "<a href=\"/metrics\">"),
+          WORDS("Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';",
+                "; connect-src 'self';", "frame-ancestors 'none'", "X-Frame-Options: DENY",
+                "Referrer-Policy: no-referrer", "X-Content-Type-Options: nosniff",
+                "<script src=\"page.js\" defer></script>", "&lt;s&gt;&quot;q&quot;\\ </bdi></th>", ">1,235<",
+                "<b><bdi>&lt;Loud&gt;</bdi></b>", "&lt;/td&gt;&lt;b&gt;bold&lt;/b&gt;",
+                "<bdi>job</bdi>=<bdi>&lt;script&gt;x&lt;/script&gt;</bdi>", "href=\"https://r/?a&amp;b\"", ">firing<",
+                ">pending<", "<b>19</b><small>of 20, oldest 14 s</small>", "<small>without an owner<",
+                "<div class=\"tile warn\">Sessions", "<div class=\"tile \">Tasks running<b>–<", "and 218 more",
+                "and 238 more", ">other</bdi></th>", "<title>1 firing – Oxpecker</title>", "in memory only",
+                "0 series, reaches back –", "<b>0</b><small>waiting, 0 set aside", OXP_VERSION,
+                "<a href=\"/metrics\">"),
           WORDS("<s>", "<i>", "<b>bold", "<script>x", "javascript:", "style=", "onload", "{{", "nan", "unsafe",
-                "href=\"/page.js\""));
-    group.count = 0;
-    check(GET("/"), WORDS("Nothing fires and nothing is pending, of 0 rules"), WORDS("&lt;Loud&gt;"));
-    group.count = 1;
-    rule.alert_count = sizeof alerts / sizeof alerts[0];
+                "href=\"/page.js\"", "href=\"/page.svg\""));
+    rules[0].alert_count = sizeof alerts / sizeof alerts[0];
     check(GET("/"), WORDS("and 3 more"), WORDS("{{"));
+}
+
+/* What is not known is not shown as good. */
+static void test_not_known(void **state) {
+    (void)state;
+    rules[0].alert_count = 0;
+    check(GET("/"),
+          WORDS("<div class=\"tile ok\">Alerts firing<b>0<", "Nothing fires and nothing is pending, of 1 rule.<"),
+          WORDS("class=\"trouble\">", "&lt;Loud&gt;"));
+    rules[0].health = OXP_RULE_UNKNOWN;
+    check(GET("/"),
+          WORDS("<div class=\"tile \">Alerts firing<b>–</b><small>no rule was evaluated yet<",
+                "<p class=\"none\">No rule was evaluated yet."),
+          WORDS("Nothing fires"));
+    group.count = 2;
+    check(GET("/"), WORDS("Nothing fires and nothing is pending, of the 1 of 2 rules that were evaluated so far."),
+          WORDS("No rule"));
+    group.count = 1;
+    rules[0].health = OXP_RULE_FAILED;
+    rules[0].last_error = OXP_VIEW("many-to-many <x>");
+    check(GET("/"),
+          WORDS("<div class=\"tile bad\">Alerts firing<b>–</b><small>every rule fails", "No rule could be evaluated",
+                "<p class=\"trouble\">1 of 1 rule fails: ", "&lt;Loud&gt;", "many-to-many &lt;x&gt;"),
+          WORDS("Nothing fires"));
+    group.count = 2;
+    check(GET("/"),
+          WORDS("<div class=\"tile warn\">Alerts firing<b>0</b><small>0 pending, 1 rule fails",
+                "Nothing fires and nothing is pending, of the 1 of 2 rules that could be evaluated.",
+                "<p class=\"trouble\">1 of 2 rules fails: "),
+          WORDS("No rule"));
+    group.count = 0;
+    check(GET("/"), WORDS("<div class=\"tile warn\">Alerts firing<b>–</b><small>no rules", "No rule is loaded"),
+          WORDS("Nothing fires", "of 0", "class=\"trouble\">"));
+    group.count = 1;
     no_memory = true;
-    check(GET("/"), WORDS("There are no rules to look at."), WORDS("&lt;Loud&gt;"));
+    check(GET("/"),
+          WORDS("<div class=\"tile bad\">Alerts firing<b>12,345</b><small>7 pending", "12,345 fire and 7 are pending"),
+          WORDS("No rule", "Nothing fires"));
+    world.api.rules = NULL;
+    check(GET("/"), WORDS("<div class=\"tile warn\">Alerts firing<b>–</b><small>no rules", "No rule is evaluated"),
+          WORDS("Nothing fires"));
+}
+
+/* What is wrong with the sidecar itself stands at the top. */
+static void test_trouble(void **state) {
+    (void)state;
+    struct oxp_family **families = world.stats.families;
+    struct oxp_series *persistent = oxp_family_only(families[OXP_S_STORAGE_PERSISTENT]);
+    oxp_gauge_set(persistent, 0);
+    check(GET("/"), WORDS("in memory only"), WORDS("class=\"trouble\">")); /* as was said to it */
+    oxp_counter_add(oxp_counter(oxp_family_only(families[OXP_S_STORAGE_FAILURES_TOTAL])), 3);
+    check(GET("/"), WORDS("<p class=\"trouble\">State is kept in memory only: 3 writes to the disk failed."),
+          WORDS("{{"));
+    oxp_gauge_set(persistent, 1);
+    check(GET("/"), WORDS("3 writes failed"), WORDS("class=\"trouble\">")); /* is over */
+    oxp_gauge_set(oxp_family_only(families[OXP_S_CONFIG_LAST_RELOAD_SUCCESSFUL]), 0);
+    check(GET("/"), WORDS("<p class=\"trouble\">The last reload of the configuration failed"), WORDS("{{"));
+}
+
+/* A value from outside turns nothing but itself around, and a long one does not push the rest away. */
+static void test_values(void **state) {
+    (void)state;
+    char huge[5000];
+    memset(huge, '\'', sizeof huge - 1);
+    huge[sizeof huge - 1] = '\0';
+    alerts[0] = (struct oxp_alert_view){
+        .labels = LABELS("alertname", "Loud", "severity", "critical", "a", "\u202egpj.exe\u202c", "b", "אב"),
+        .annotations =
+            LABELS("summary", "work \u202eflow\u202c", "description", "do <this>", "runbook", "docs/<Loud>.md"),
+        .life = {.state = OXP_ALERT_FIRING, .active_ms = 1, .fired_ms = 1},
+    };
+    rules[0].alert_count = 1;
+    check(GET("/"),
+          WORDS("<b><bdi>&lt;Loud&gt;</bdi></b>",
+                "<details><summary><bdi>work " BAD "flow" BAD "</bdi></summary><bdi>do &lt;this&gt;</bdi></details>",
+                "<bdi>a</bdi>=<bdi>" BAD "gpj.exe" BAD
+                "</bdi> <bdi>b</bdi>=<bdi>אב</bdi> See <bdi>docs/&lt;Loud&gt;.md</bdi>"),
+          WORDS("<this>"));
+    alerts[0].annotations = LABELS("description", "d", "runbook", "https://book.example/");
+    check(GET("/"),
+          WORDS("<details><summary>More</summary><bdi>d</bdi></details>",
+                "<a rel=\"noreferrer\" href=\"https://book.example/\">runbook</a>"),
+          WORDS("See <bdi>"));
+    for (size_t i = 0; i < sizeof alerts / sizeof alerts[0]; i++) {
+        alerts[i].life = (struct oxp_alert_life){.state = OXP_ALERT_FIRING, .active_ms = 1, .fired_ms = 1};
+        alerts[i].labels = LABELS("a", huge, "b", huge, "c", huge, "d", huge, "e", huge, "severity", huge);
+        alerts[i].annotations =
+            LABELS("summary", huge, "description", huge, "runbook_url", "https://b/", "runbook", huge);
+    }
+    rules[0].alert_count = sizeof alerts / sizeof alerts[0];
+    rules[0].name = oxp_view_from(huge);
+    check(GET("/"), WORDS("&#39;…</bdi> … <a rel", "</html>"), WORDS("{{"));
+}
+
+/* What is for information is not counted as trouble. */
+static void test_info(void **state) {
+    (void)state;
+    static const struct {
+        const char *severities[2], *tile, *title;
+    } rows[] = {
+        {{"info", "info"}, "<div class=\"tile ok\">Alerts firing<b>0</b><small>0 pending, 2 info<", "<title>Oxpecker"},
+        {{"info", "warning"},
+         "<div class=\"tile warn\">Alerts firing<b>1</b><small>0 pending, 1 info<",
+         "<title>1 firing"},
+        {{"", "critical"}, "<div class=\"tile bad\">Alerts firing<b>2</b><small>0 pending<", "<title>2 firing"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (size_t k = 0; k < 2; k++) {
+            alerts[k].labels = LABELS("severity", rows[i].severities[k]);
+            alerts[k].life.state = OXP_ALERT_FIRING;
+        }
+        check(GET("/"), WORDS(rows[i].tile, rows[i].title), WORDS("{{"));
+    }
+}
+
+/* The address in an alert's generatorURL, as Prometheus has it. */
+static void test_graph(void **state) {
+    (void)state;
+    struct answer answer;
+    client_ask(world.port, GET("/graph?g0.expr=up&g0.tab=1"), &answer);
+    assert_int_equal(answer.status, 302);
+    assert_non_null(strstr(answer.head, "Location: ./#alerts-title\r\n"));
+    answer_free(&answer);
+    check(GET("/"), WORDS("id=\"alerts-title\""), WORDS("/graph"));
+}
+
+/* Each link answers something to who sees it. */
+static void test_links(void **state) {
+    (void)state;
+    check(GET("/"),
+          WORDS("<a href=\"/api/v1/query?query=orchestrator_up\">/api/v1/query</a>",
+                "<a href=\"/api/v1/series?match[]=orchestrator_up\">/api/v1/series</a>",
+                "<li>/api/v1/query_range <span", "<li>/api/v1/query_exemplars ",
+                "<a href=\"/api/oxpecker/v1/sessions\">"),
+          WORDS("<a href=\"/api/v1/query_range"));
+    check(FROM("Host: prod.example"), WORDS("<a href=\"/api/v1/rules\">", "--web.expose-ledger"),
+          WORDS("/api/oxpecker/v1/sessions"));
+}
+
+/* A reader who does not see hears what a table is. */
+static void test_tables_have_names(void **state) {
+    (void)state;
+    struct answer answer;
+    client_ask(world.port, GET("/"), &answer);
+    size_t count = 0;
+    for (const char *at = answer.body; (at = strstr(at, "<table")) != NULL; at++, count++) {
+        const char *name = strstr(at, " aria-label=\"");
+        assert_true(name != NULL && name < strchr(at, '>'));
+    }
+    assert_true(count >= 6);
+    answer_free(&answer);
 }
 
 static void test_who(void **state) {
@@ -254,11 +423,12 @@ static void test_who(void **state) {
     };
     for (size_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++) {
         check(strangers[i],
-              WORDS("Content-Security-Policy: default-src 'none'", "<a href=\"/metrics\">", "<h1>", "</html>"),
-              WORDS("<script", "Loud", "1,235", "tile", "{{", "data-live"));
+              WORDS("Content-Security-Policy: default-src 'none'", "<a href=\"/metrics\">", "<h1>", "</html>",
+                    "<title>Oxpecker</title>", "--web.expose-ledger"),
+              WORDS("<script", "Loud", "1,235", "tile", "{{", "data-live", "firing"));
     }
     oxp_server_configure(world.server, true, false);
-    check(strangers[0], WORDS("&lt;Loud&gt;", "<script src"), WORDS("{{"));
+    check(strangers[0], WORDS("&lt;Loud&gt;", "<script src"), WORDS("{{", "--web.expose-ledger"));
 }
 
 static void test_parts(void **state) {
@@ -267,7 +437,87 @@ static void test_parts(void **state) {
           WORDS("url(", "@import"));
     check(GET("/page.js"), WORDS("Content-Type: text/javascript; charset=utf-8", "\"use strict\""),
           WORDS("innerHTML =", "eval(", "insertAdjacent", "document.write"));
+    check(GET("/page.svg"), WORDS("Content-Type: image/svg+xml", "<svg xmlns=\"http://www.w3.org/2000/svg\""),
+          WORDS("<script", "href", "on"));
     assert_true(oxp_page_html_len + oxp_page_css_len + oxp_page_js_len < 40960);
+}
+
+/* Each is there, after the one before it. */
+static void check_order(const char *text, const char *const *order) {
+    const char *last = text;
+    for (size_t i = 0; order[i] != NULL; i++) {
+        const char *found = strstr(text, order[i]);
+        if (found == NULL || found < last) {
+            fail_msg("%s is missing or out of order in %s", order[i], text);
+        }
+        last = found;
+    }
+}
+
+/* The worst first, whatever the order of the rules, and the others are cut: by severity, by state, the newest first. */
+static void test_alert_order(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *severity;
+        enum oxp_alert_state state;
+        int64_t since_ms;
+    } rows[] = {
+        {"older", "warning", OXP_ALERT_FIRING, 3},    {"newer", "warning", OXP_ALERT_FIRING, 9},
+        {"waits", "critical", OXP_ALERT_PENDING, 99}, {"unrated", "", OXP_ALERT_PENDING, 5},
+        {"worst", "critical", OXP_ALERT_FIRING, 1},
+    };
+    enum { ROWS = sizeof rows / sizeof rows[0], ALL = sizeof alerts / sizeof alerts[0] };
+    for (size_t i = 0; i < ALL; i++) {
+        const size_t row = i + ROWS - ALL; /* the last ones */
+        const bool mine = i >= ALL - ROWS;
+        alerts[i] = (struct oxp_alert_view){
+            .labels = LABELS("alertname", "Loud", "severity", mine ? rows[row].severity : "info"),
+            .annotations = LABELS("summary", mine ? rows[row].name : "tiny"),
+            .life = {.state = mine ? rows[row].state : OXP_ALERT_FIRING,
+                     .active_ms = mine ? rows[row].since_ms : 50,
+                     .fired_ms = mine && rows[row].state == OXP_ALERT_FIRING ? rows[row].since_ms : 0},
+        };
+    }
+    rules[0].alert_count = ALL;
+    struct answer answer;
+    client_ask(world.port, GET("/"), &answer);
+    check_order(answer.body, WORDS("worst<", "waits<", "newer<", "older<", "unrated<", "tiny<", "and 3 more"));
+    answer_free(&answer);
+}
+
+/* The worst of all, not of the first that fit, and all are counted. */
+static void test_breaker_order(void **state) {
+    (void)state;
+    struct answer answer;
+    client_ask(world.port, GET("/"), &answer);
+    check_order(answer.body, WORDS("<div class=\"tile bad\">Open breakers<b>8</b><small>250 known, 1 half open<",
+                                   ">241</", ">248</", ">half_open<", ">22</", "and 218 more"));
+    assert_null(strstr(answer.body, ">23</bdi></th>"));
+    answer_free(&answer);
+}
+
+/* The lost first; not those whose next process is connected. */
+static void test_writers(void **state) {
+    (void)state;
+    static const struct oxp_writer_view writers[] = {
+        {.writer = "main", .version = "v1", .lost = true},       {.writer = "main", .version = "v2", .connected = true},
+        {.writer = "helper", .version = "v3", .stopping = true}, {.writer = "gone", .version = "v4", .lost = true},
+        {.writer = "main", .version = "v5", .stopping = true},
+    };
+    struct oxp_page_facts *facts = calloc(1, sizeof *facts);
+    struct oxp_buf page;
+    assert_non_null(facts);
+    oxp_buf_init(&page, 0);
+    memcpy(facts->writers, writers, sizeof writers);
+    facts->writer_count = sizeof writers / sizeof writers[0];
+    facts->has_ledger = true;
+    oxp_page_writers(&page, facts);
+    check_order(oxp_buf_text(&page), WORDS("v4", "v2", "v3"));
+    assert_null(strstr(oxp_buf_text(&page), "v1"));
+    assert_null(strstr(oxp_buf_text(&page), "v5"));
+    assert_null(strstr(oxp_buf_text(&page), "more"));
+    oxp_buf_fini(&page);
+    free(facts);
 }
 
 /* A loop that does not answer costs the ledger's part, not the page. */
@@ -281,9 +531,19 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_escape),
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_writers),
         cmocka_unit_test_setup_teardown(test_whole, start, stop),
         cmocka_unit_test_setup_teardown(test_who, start, stop),
         cmocka_unit_test_setup_teardown(test_parts, start, stop),
+        cmocka_unit_test_setup_teardown(test_not_known, start, stop),
+        cmocka_unit_test_setup_teardown(test_trouble, start, stop),
+        cmocka_unit_test_setup_teardown(test_values, start, stop),
+        cmocka_unit_test_setup_teardown(test_info, start, stop),
+        cmocka_unit_test_setup_teardown(test_graph, start, stop),
+        cmocka_unit_test_setup_teardown(test_links, start, stop),
+        cmocka_unit_test_setup_teardown(test_tables_have_names, start, stop),
+        cmocka_unit_test_setup_teardown(test_alert_order, start, stop),
+        cmocka_unit_test_setup_teardown(test_breaker_order, start, stop),
         cmocka_unit_test_setup_teardown(test_no_loop, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,9 @@ static void fill_breaker(void *out, size_t at, size_t number) {
     struct oxp_breaker_view *view = (struct oxp_breaker_view *)out + at;
     *view = (struct oxp_breaker_view){.since_s = 1, .open_total_s = 0.25, .consecutive_failures = 7};
     snprintf(view->name, sizeof view->name, "%zu", number);
+    if (number >= WORLD_ENTRIES - WORLD_OPEN) {
+        snprintf(view->state, sizeof view->state, number + 1 < WORLD_ENTRIES ? "open" : "half_open");
+    }
 }
 
 static void fill_incident(void *out, size_t at, size_t number) {

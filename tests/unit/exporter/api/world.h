@@ -7,8 +7,10 @@
 #include <stdatomic.h>
 
 /* The stand-ins: intake counts a line "good…" as accepted, blank ones not at all, others as refused (malformed); the
- * ledger holds WORLD_ENTRIES of everything, the n-th named "<n>". */
+ * ledger holds WORLD_ENTRIES of everything, the n-th named "<n>"; of the breakers the last WORLD_OPEN are open, the
+ * very last one half open. */
 #define WORLD_ENTRIES 250
+#define WORLD_OPEN 9
 
 struct world {
     struct oxp_api api;
