@@ -303,14 +303,33 @@ void oxp_alert_tell(struct oxp_rules *rules, const struct oxp_rule_group *group,
     oxp_arena_reset(&rules->scratch, mark);
 }
 
-/* Every change, and while it fires or was resolved not long ago once a minute. */
+/* It fires or was resolved not long ago. */
+static bool is_lasting(const struct oxp_alert *alert) {
+    return alert->life.state == OXP_ALERT_FIRING ||
+           (alert->life.state == OXP_ALERT_INACTIVE && alert->life.resolved_ms != 0);
+}
+
+void oxp_rules_tell_all(struct oxp_rules *rules, int64_t now_ms) {
+    for (size_t g = 0; g < rules->group_count; g++) {
+        const struct oxp_group_state *group = &rules->groups[g];
+        for (size_t r = 0; r < group->count; r++) {
+            const struct oxp_rule_state *state = &group->rules[r];
+            size_t count = state->rule->kind == OXP_RULE_ALERTING ? state->table.count : 0;
+            for (size_t i = 0; i < count; i++) {
+                if (is_lasting(alert_at(state, i))) {
+                    oxp_alert_tell(rules, group->group, state->rule, alert_at(state, i), OXP_ALERT_SAME, now_ms);
+                }
+            }
+        }
+    }
+}
+
+/* Every change, and while it lasts once a minute. */
 static bool is_to_tell(const struct oxp_alert *alert, int64_t now_ms) {
     if (alert->change != OXP_ALERT_SAME) {
         return true;
     }
-    bool lasting = alert->life.state == OXP_ALERT_FIRING ||
-                   (alert->life.state == OXP_ALERT_INACTIVE && alert->life.resolved_ms != 0);
-    return lasting && (now_ms - alert->told_ms >= OXP_ALERT_RESEND_MS || now_ms < alert->told_ms);
+    return is_lasting(alert) && (now_ms - alert->told_ms >= OXP_ALERT_RESEND_MS || now_ms < alert->told_ms);
 }
 
 /* ---- An evaluation ---- */

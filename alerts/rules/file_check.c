@@ -36,7 +36,8 @@ static bool check_reach(const struct oxp_rule_group *group, const struct oxp_rul
     if (!unknown && whole <= retention_ms) {
         return true;
     }
-    struct oxp_rule_shown group_name = oxp_rule_shown(group->name), name = oxp_rule_shown(oxp_symbol_view(rule->name));
+    struct oxp_fields_shown group_name = oxp_rule_shown(group->name),
+                            name = oxp_rule_shown(oxp_symbol_view(rule->name));
     size_t number = number_of(group, rule);
     if (unknown) {
         oxp_error_set(error, OXP_ERR_LIMIT, rule->line, rule->column,

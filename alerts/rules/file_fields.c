@@ -1,5 +1,5 @@
-/* Fields of the mappings of a rule file and their values, as go.yaml.in/yaml/v3 decodes them for Prometheus: any scalar
- * is text where text is wanted, null is the same as nothing, a duration is Prometheus' own, a number is YAML 1.1's. */
+/* What go.yaml.in/yaml/v3, which reads rule files for Prometheus, has of its own: its words for fields that it does not
+ * know, nulls in lists, numbers of YAML 1.1. The rest is lib/yaml/fields.h. */
 #include "alerts/rules/file_reader.h"
 
 #include "alerts/promql/lexer.h"
@@ -10,117 +10,62 @@
 
 /* ---- Faults ---- */
 
-/* One line for a person, whatever stood in the file. */
-static void tidy(char *text) {
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-            *text = '?';
-        }
-    }
-}
-
-struct oxp_rule_shown oxp_rule_shown(struct oxp_view text) {
-    struct oxp_rule_shown shown;
+struct oxp_fields_shown oxp_rule_shown(struct oxp_view text) {
+    struct oxp_fields_shown shown;
     char quoted[OXP_TOKEN_SHOWN];
-    struct oxp_view cut = oxp_utf8_cut(text, OXP_RULE_SHOWN_MAX);
+    struct oxp_view cut = oxp_utf8_cut(text, OXP_FIELDS_SHOWN_MAX);
     oxp_show_quoted(quoted, cut);
     snprintf(shown.text, sizeof shown.text, "%s%s", quoted, cut.len < text.len ? "..." : "");
-    tidy(shown.text); /* without memory it comes as it is */
     return shown;
 }
 
-void oxp_rule_no_memory(struct oxp_rule_reader *reader) {
-    reader->status = oxp_error_set(reader->error, OXP_ERR_NOMEM, 0, 0, "out of memory");
-}
-
-void oxp_rule_fault(struct oxp_rule_reader *reader, enum oxp_status status, unsigned line, unsigned column,
-                    const char *format, ...) {
-    struct oxp_error error = {0};
-    char sentence[sizeof error.text];
-    va_list args;
-    if (status == OXP_ERR_NOMEM || oxp_rule_ended(reader)) {
-        oxp_rule_no_memory(reader);
-        return;
-    }
-    va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
-    va_end(args);
-    tidy(sentence);
-    struct oxp_view cut = oxp_view_from(sentence);
-    cut.len = oxp_utf8_valid_prefix(cut);
-    if (reader->rule == 0) {
-        oxp_error_set(&error, status, line, column, "%.*s", (int)cut.len, cut.ptr);
-    } else {
-        oxp_error_set(&error, status, line, column, "group %s, rule %zu, %s: %.*s", oxp_rule_shown(reader->group).text,
-                      reader->rule, oxp_rule_shown(reader->name).text, (int)cut.len, cut.ptr);
-    }
-    if (reader->status == OXP_OK) {
-        reader->status = status;
-        if (reader->error != NULL) {
-            *reader->error = error;
-        }
+/* Group and rule in front. */
+static void on_fault(void *ctx, enum oxp_status status, struct oxp_error *fault) {
+    struct oxp_rule_reader *reader = ctx;
+    struct oxp_error bare = *fault;
+    if (reader->rule != 0) {
+        oxp_error_set(fault, status, bare.line, bare.column, "group %s, rule %zu, %s: %s",
+                      oxp_rule_shown(reader->group).text, reader->rule, oxp_rule_shown(reader->name).text, bare.text);
     }
     if (reader->on_fault != NULL) {
-        reader->on_fault(reader->ctx, &error);
+        reader->on_fault(reader->ctx, fault);
     }
 }
 
-static const char *kind_text(const struct oxp_yaml_node *node) {
-    static const char *const words[] = {[OXP_YAML_SCALAR] = "text",
-                                        [OXP_YAML_SEQUENCE] = "a list",
-                                        [OXP_YAML_MAPPING] = "a mapping",
-                                        [OXP_YAML_NULL] = "nothing"};
-    return words[node->kind];
-}
-
-/* What a value is the value of, for a sentence: its key, or that it is an item of a list. */
-static struct oxp_rule_shown owner_of(const struct oxp_yaml_node *node) {
-    struct oxp_rule_shown shown = {"an item"};
-    return node->key.len == 0 ? shown : oxp_rule_shown(node->key);
-}
-
-static void wrong_kind(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node, const char *expected) {
-    OXP_RULE_FAULT(reader, node, "%s: found %s; expected %s", owner_of(node).text, kind_text(node), expected);
+struct oxp_fields oxp_rule_reader_fields(struct oxp_rule_reader *reader, struct oxp_error *error) {
+    return (struct oxp_fields){.error = error,
+                               .on_fault = on_fault,
+                               .ctx = reader,
+                               .null = OXP_NULL_EMPTY,
+                               .quoted_is_text = true,
+                               .show = oxp_rule_shown,
+                               .duration = oxp_duration_read};
 }
 
 /* ---- Fields ---- */
 
-static size_t field_of(const struct oxp_rule_fields *fields, struct oxp_view name) {
-    size_t i = 0;
-    while (i < fields->count && !oxp_view_is(name, fields->names[i])) {
-        i++;
-    }
-    return i;
-}
-
-bool oxp_rule_fields_find(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node,
-                          const struct oxp_rule_fields *fields, const struct oxp_yaml_node **found) {
+bool oxp_rule_fields_find(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node, const struct oxp_keys *keys,
+                          const struct oxp_yaml_node **found) {
+    oxp_keys_pick(keys, node, found);
     if (node->kind != OXP_YAML_MAPPING) {
-        OXP_RULE_FAULT(reader, node, "found %s; expected %s", kind_text(node), fields->what);
+        OXP_FAULT(&reader->fields, node, "found %s; expected %s", oxp_fields_kind(node), keys->what);
         return false;
-    }
-    for (const struct oxp_yaml_node *child = node->first; child != NULL; child = child->next) {
-        size_t field = field_of(fields, child->key);
-        if (field < fields->count) {
-            found[field] = child;
-        }
     }
     return true;
 }
 
 void oxp_rule_fields_unknown(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node,
-                             const struct oxp_rule_fields *fields) {
-    for (const struct oxp_yaml_node *child = node->first; child != NULL; child = child->next) {
-        if (field_of(fields, child->key) < fields->count) {
-            continue;
-        }
-        char known[128] = "";
-        for (size_t i = 0, used = 0; i < fields->count && used < sizeof known; i++) {
-            used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", fields->names[i]);
-        }
-        struct oxp_view cut = oxp_utf8_cut(child->key, OXP_RULE_SHOWN_MAX);
-        oxp_rule_fault(reader, OXP_ERR_INVALID, child->key_line, child->key_column,
-                       "field %.*s not found in %s, which has %s", (int)cut.len, cut.ptr, fields->what, known);
+                             const struct oxp_keys *keys) {
+    char known[128] = "";
+    for (size_t i = 0, used = 0; i < keys->count && used < sizeof known; i++) {
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", keys->names[i]);
+    }
+    const struct oxp_yaml_node *child = node->first;
+    while ((child = oxp_keys_unknown(keys, child)) != NULL) {
+        struct oxp_view cut = oxp_utf8_cut(child->key, OXP_FIELDS_SHOWN_MAX);
+        OXP_FAULT_AT_KEY(&reader->fields, child, "field %.*s not found in %s, which has %s", (int)cut.len, cut.ptr,
+                         keys->what, known);
+        child = child->next;
     }
 }
 
@@ -131,46 +76,7 @@ const struct oxp_yaml_node *oxp_rule_item(const struct oxp_yaml_node *node) {
     return node;
 }
 
-const struct oxp_yaml_node *oxp_rule_read_children(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node,
-                                                   enum oxp_yaml_kind kind) {
-    if (node == NULL || node->kind == OXP_YAML_NULL) {
-        return NULL;
-    }
-    if (node->kind != kind) {
-        wrong_kind(reader, node, kind == OXP_YAML_SEQUENCE ? "a list" : "a mapping");
-        return NULL;
-    }
-    return node->first;
-}
-
-/* ---- Values ---- */
-
-struct oxp_view oxp_rule_read_text(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node) {
-    if (node == NULL || node->kind == OXP_YAML_NULL) {
-        return oxp_view_of("", 0);
-    }
-    if (node->kind != OXP_YAML_SCALAR) {
-        wrong_kind(reader, node, "text");
-        return oxp_view_of("", 0);
-    }
-    return node->text;
-}
-
-int64_t oxp_rule_read_duration(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node) {
-    int64_t ms = 0;
-    struct oxp_error error = {0};
-    if (node == NULL || node->kind == OXP_YAML_NULL) {
-        return 0;
-    }
-    if (node->kind != OXP_YAML_SCALAR) {
-        wrong_kind(reader, node, "a duration");
-        return 0;
-    }
-    if (oxp_duration_read(node->text, &ms, &error) != OXP_OK) {
-        OXP_RULE_FAULT(reader, node, "%s: %s", owner_of(node).text, error.text);
-    }
-    return ms;
-}
+/* ---- Whole numbers ---- */
 
 /* `digits` in a base: UINT_MAX for more than that; false when they are no number. */
 static bool read_digits(struct oxp_view digits, unsigned base, unsigned *value_out) {
@@ -242,14 +148,14 @@ static bool read_whole(struct oxp_view text, bool *negative_out, unsigned *value
 unsigned oxp_rule_read_limit(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node) {
     bool negative = false;
     unsigned value = 0;
-    if (node == NULL || node->kind == OXP_YAML_NULL) {
+    if (!oxp_fields_scalar(&reader->fields, node, "a whole number")) {
         return 0;
     }
-    if (node->kind != OXP_YAML_SCALAR || node->quoted) {
-        wrong_kind(reader, node, "a whole number");
+    if (node->quoted) {
+        oxp_fields_wrong_kind(&reader->fields, node, NULL, "a whole number");
     } else if (!read_whole(node->text, &negative, &value)) {
-        OXP_RULE_FAULT(reader, node, "%s: found %s; expected a whole number", owner_of(node).text,
-                       oxp_rule_shown(node->text).text);
+        OXP_FAULT(&reader->fields, node, "%s: found %s; expected a whole number", oxp_rule_shown(node->key).text,
+                  oxp_rule_shown(node->text).text);
     }
     return negative ? 0 : value;
 }

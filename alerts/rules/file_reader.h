@@ -1,19 +1,18 @@
 /* What the parts of the rule file reader share: file.c goes through file and groups, file_rule.c through a rule,
- * file_fields.c through fields and values, file_place.c finds a place of an expression in the file. Private to this
- * folder. Owned by one thread. */
+ * file_fields.c has what lib/yaml/fields.h has not, file_place.c finds a place of an expression in the file. Private to
+ * this folder. Owned by one thread. */
 #ifndef OXP_RULES_FILE_READER_H
 #define OXP_RULES_FILE_READER_H
 
 #include "alerts/rules/file.h"
-#include "lib/yaml/yaml.h"
+#include "lib/yaml/fields.h"
 
 struct oxp_rule_reader {
+    struct oxp_fields fields;
     struct oxp_rule_file *file;
     struct oxp_view text; /* of the file */
     oxp_rule_fault_fn *on_fault;
     void *ctx;
-    struct oxp_error *error; /* gets the first fault; may be NULL */
-    enum oxp_status status;  /* of the first fault. OXP_ERR_NOMEM ends the reading, and is the only one that replaces */
     /* Where the reader is, for sentences: */
     struct oxp_view group;
     size_t rule;          /* from 1; 0 = in no rule */
@@ -22,55 +21,31 @@ struct oxp_rule_reader {
     size_t line_start;    /* … at this byte */
 };
 
-/* ---- Faults (file_fields.c) ---- */
+/* ---- Faults and fields (file_fields.c) ---- */
 
-/* Tells a fault at a place, with group and rule in front. Control characters become `?`. OXP_ERR_NOMEM tells nothing
- * and sticks. */
-void oxp_rule_fault(struct oxp_rule_reader *reader, enum oxp_status status, unsigned line, unsigned column,
-                    const char *format, ...) __attribute__((format(printf, 5, 6)));
-/* The same at the place of a node. */
-#define OXP_RULE_FAULT(reader, node, ...)                                                                              \
-    oxp_rule_fault((reader), OXP_ERR_INVALID, (node)->line, (node)->column, __VA_ARGS__)
-/* No memory. */
-void oxp_rule_no_memory(struct oxp_rule_reader *reader);
+/* What a reader begins with: its faults get group and rule in front and go to `on_fault`. The reader keeps its place.
+ */
+struct oxp_fields oxp_rule_reader_fields(struct oxp_rule_reader *reader, struct oxp_error *error);
 static inline bool oxp_rule_ended(const struct oxp_rule_reader *reader) {
-    return reader->status == OXP_ERR_NOMEM;
+    return reader->fields.status == OXP_ERR_NOMEM;
 }
 /* A text that somebody wrote, between quotes, cut so that a sentence has room for it. */
-#define OXP_RULE_SHOWN_MAX 48
-struct oxp_rule_shown {
-    char text[256];
-};
-struct oxp_rule_shown oxp_rule_shown(struct oxp_view text);
+struct oxp_fields_shown oxp_rule_shown(struct oxp_view text);
 
-/* ---- Fields (file_fields.c) ---- */
-
-struct oxp_rule_fields {
-    const char *what; /* "a rule" */
-    const char *const *names;
-    size_t count;
-};
 /* Finds the fields of a mapping by name; `found` has a place for each. Absent ones are NULL. False, and the fault is
  * told, when the node is no mapping. */
-bool oxp_rule_fields_find(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node,
-                          const struct oxp_rule_fields *fields, const struct oxp_yaml_node **found);
-/* Tells every field that the mapping may not have. */
+bool oxp_rule_fields_find(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node, const struct oxp_keys *keys,
+                          const struct oxp_yaml_node **found);
+/* Tells every field that the mapping may not have, in Prometheus' words. */
 void oxp_rule_fields_unknown(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node,
-                             const struct oxp_rule_fields *fields);
-
-/* Values. An absent field (NULL) and an empty one are the same, as for Prometheus; what is of a wrong kind is told. */
-struct oxp_view oxp_rule_read_text(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node);
+                             const struct oxp_keys *keys);
 /* True when a text is missing only because what stands there is a list or mapping, which was told. */
 static inline bool oxp_rule_no_text(const struct oxp_yaml_node *node) {
     return node != NULL && node->kind != OXP_YAML_SCALAR && node->kind != OXP_YAML_NULL;
 }
-int64_t oxp_rule_read_duration(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node);
 /* A whole number as YAML 1.1 writes them; 0 for what is below 0. */
 unsigned oxp_rule_read_limit(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node);
-/* The first child of a list or mapping; NULL when there is none. Null items of a list are skipped by oxp_rule_item. */
-const struct oxp_yaml_node *oxp_rule_read_children(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node,
-                                                   enum oxp_yaml_kind kind);
-/* `node` or the next of its siblings that is something; NULL at the end. */
+/* An item of a list: `node` or the next of its siblings that is no null; NULL at the end. */
 const struct oxp_yaml_node *oxp_rule_item(const struct oxp_yaml_node *node);
 
 /* ---- Places (file_place.c) ---- */

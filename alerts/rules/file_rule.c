@@ -7,7 +7,7 @@
 
 enum { RECORD, ALERT, EXPR, FOR, KEEP_FIRING_FOR, LABELS, ANNOTATIONS, RULE_FIELDS };
 
-static const char *const rule_field_names[RULE_FIELDS] = {
+static const char *const rule_names[RULE_FIELDS] = {
     [RECORD] = "record",
     [ALERT] = "alert",
     [EXPR] = "expr",
@@ -16,7 +16,7 @@ static const char *const rule_field_names[RULE_FIELDS] = {
     [LABELS] = "labels",
     [ANNOTATIONS] = "annotations",
 };
-static const struct oxp_rule_fields rule_fields = {"a rule", rule_field_names, RULE_FIELDS};
+static const struct oxp_keys rule_keys = {.what = "a rule", .names = rule_names, .count = RULE_FIELDS};
 
 /* ---- Labels and annotations ---- */
 
@@ -33,16 +33,16 @@ static int by_name(const void *a, const void *b) {
  * no UTF-8), and no label is the metric's name. */
 static void read_text(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node, const char *what,
                       struct pair *pair) {
-    struct oxp_view text = oxp_rule_read_text(reader, node);
+    struct oxp_view text = oxp_fields_view(&reader->fields, node);
     if (strcmp(what, "label") == 0 && oxp_view_is(node->key, OXP_NAME_LABEL)) {
-        oxp_rule_fault(reader, OXP_ERR_INVALID, node->key_line, node->key_column,
-                       "invalid label name: " OXP_NAME_LABEL);
+        oxp_fields_fault(&reader->fields, OXP_ERR_INVALID, node->key_line, node->key_column,
+                         "invalid label name: " OXP_NAME_LABEL);
     }
     struct oxp_arena *arena = &reader->file->arena;
     pair->text = (struct oxp_rule_text){.name = oxp_symbol_new(arena, node->key), .text = oxp_arena_copy(arena, text)};
     pair->node = node;
     if (oxp_arena_status(arena) != OXP_OK) {
-        oxp_rule_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
     }
 }
 
@@ -51,7 +51,7 @@ static struct oxp_rule_texts texts_of(struct oxp_rule_reader *reader, const stru
     struct oxp_rule_texts texts = {.texts = oxp_arena_zero(arena, count, sizeof *texts.texts),
                                    .nodes = oxp_arena_zero(arena, count, sizeof(void *))};
     if (texts.texts == NULL || texts.nodes == NULL) {
-        oxp_rule_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
         return texts;
     }
     for (texts.count = 0; texts.count < count; texts.count++) {
@@ -65,16 +65,13 @@ struct oxp_rule_texts oxp_rule_read_texts(struct oxp_rule_reader *reader, const 
                                           const char *what) {
     struct oxp_rule_texts texts = {0};
     size_t count = 0;
-    const struct oxp_yaml_node *first = oxp_rule_read_children(reader, node, OXP_YAML_MAPPING);
-    for (const struct oxp_yaml_node *child = first; child != NULL; child = child->next) {
-        count++;
-    }
+    const struct oxp_yaml_node *first = oxp_fields_children(&reader->fields, node, OXP_YAML_MAPPING, &count);
     if (count == 0) {
         return texts;
     }
     struct pair *pairs = calloc(count, sizeof *pairs);
     if (pairs == NULL) {
-        oxp_rule_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
         return texts;
     }
     size_t at = 0;
@@ -99,11 +96,11 @@ static void parse_templates(struct oxp_rule_reader *reader, struct oxp_rule_text
             continue;
         }
         unsigned line = 0, column = 0;
-        struct oxp_view alert = oxp_utf8_cut(reader->name, OXP_RULE_SHOWN_MAX);
+        struct oxp_view alert = oxp_utf8_cut(reader->name, OXP_FIELDS_SHOWN_MAX);
         oxp_rule_place_of(reader, texts->nodes[i], &within, &line, &column);
-        oxp_rule_fault(reader, status, line, column, "%s %s: template: __alert_%.*s:%u: %s", what,
-                       oxp_rule_shown(oxp_symbol_view(texts->texts[i].name)).text, (int)alert.len, alert.ptr,
-                       within.line, within.text);
+        oxp_fields_fault(&reader->fields, status, line, column, "%s %s: template: __alert_%.*s:%u: %s", what,
+                         oxp_rule_shown(oxp_symbol_view(texts->texts[i].name)).text, (int)alert.len, alert.ptr,
+                         within.line, within.text);
     }
     texts->parsed = true;
 }
@@ -116,7 +113,7 @@ static void join_labels(struct oxp_rule_reader *reader, const struct oxp_rule_te
     }
     struct oxp_rule_text *labels = oxp_arena_zero(&reader->file->arena, group->count + own->count, sizeof *labels);
     if (labels == NULL) {
-        oxp_rule_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
         return;
     }
     size_t count = 0;
@@ -134,19 +131,19 @@ static void join_labels(struct oxp_rule_reader *reader, const struct oxp_rule_te
     rule->labels = labels;
     rule->label_count = count;
     if (count > OXP_LABELS_LIMIT) {
-        oxp_rule_fault(reader, OXP_ERR_LIMIT, rule->line, rule->column, "%zu labels; the most is %d", count,
-                       OXP_LABELS_LIMIT);
+        oxp_fields_fault(&reader->fields, OXP_ERR_LIMIT, rule->line, rule->column, "%zu labels; the most is %d", count,
+                         OXP_LABELS_LIMIT);
     }
 }
 
 /* ---- The expression ---- */
 
 static void read_expr(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node, struct oxp_rule *rule) {
-    struct oxp_view text = oxp_rule_read_text(reader, node);
+    struct oxp_view text = oxp_fields_view(&reader->fields, node);
     if (text.len == 0) {
         if (!oxp_rule_no_text(node)) {
-            oxp_rule_fault(reader, OXP_ERR_INVALID, node == NULL ? rule->line : node->line,
-                           node == NULL ? rule->column : node->column, "field 'expr' must be set in rule");
+            oxp_fields_fault(&reader->fields, OXP_ERR_INVALID, node == NULL ? rule->line : node->line,
+                             node == NULL ? rule->column : node->column, "field 'expr' must be set in rule");
         }
         return;
     }
@@ -157,8 +154,8 @@ static void read_expr(struct oxp_rule_reader *reader, const struct oxp_yaml_node
     if (status != OXP_OK) {
         unsigned line = 0, column = 0;
         oxp_rule_place_of(reader, node, &within, &line, &column);
-        oxp_rule_fault(reader, status, line, column, "could not parse expression: %u:%u: parse error: %s", within.line,
-                       within.column, within.text);
+        oxp_fields_fault(&reader->fields, status, line, column, "could not parse expression: %u:%u: parse error: %s",
+                         within.line, within.column, within.text);
         return;
     }
     rule->expr = expr;
@@ -166,7 +163,7 @@ static void read_expr(struct oxp_rule_reader *reader, const struct oxp_yaml_node
     oxp_promql_print(&printed, expr->root);
     rule->query = oxp_arena_copy(&reader->file->arena, oxp_buf_view(&printed));
     if (oxp_buf_status(&printed) != OXP_OK || rule->query.ptr == NULL) {
-        oxp_rule_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
     }
     oxp_buf_fini(&printed);
 }
@@ -177,36 +174,37 @@ static void check_recording(struct oxp_rule_reader *reader, const struct oxp_yam
                             const struct oxp_rule *rule, struct oxp_view record) {
     const struct oxp_yaml_node *name = found[RECORD];
     if (rule->annotation_count > 0) {
-        OXP_RULE_FAULT(reader, found[ANNOTATIONS], "invalid field 'annotations' in recording rule");
+        OXP_FAULT(&reader->fields, found[ANNOTATIONS], "invalid field 'annotations' in recording rule");
     }
     if (rule->for_ms != 0) {
-        OXP_RULE_FAULT(reader, found[FOR], "invalid field 'for' in recording rule");
+        OXP_FAULT(&reader->fields, found[FOR], "invalid field 'for' in recording rule");
     }
     if (rule->keep_firing_for_ms != 0) {
-        OXP_RULE_FAULT(reader, found[KEEP_FIRING_FOR], "invalid field 'keep_firing_for' in recording rule");
+        OXP_FAULT(&reader->fields, found[KEEP_FIRING_FOR], "invalid field 'keep_firing_for' in recording rule");
     }
     if (memchr(record.ptr, '{', record.len) != NULL || memchr(record.ptr, '}', record.len) != NULL) {
-        OXP_RULE_FAULT(reader, name, "braces present in the recording rule name; should it be in expr?: %s",
-                       oxp_rule_shown(record).text);
+        OXP_FAULT(&reader->fields, name, "braces present in the recording rule name; should it be in expr?: %s",
+                  oxp_rule_shown(record).text);
     }
 }
 
 /* The kind of the rule, from which of `record` and `alert` has a text. */
 static void read_kind(struct oxp_rule_reader *reader, const struct oxp_yaml_node *const *found, struct oxp_rule *rule,
                       struct oxp_view *name_out) {
-    struct oxp_view record = oxp_rule_read_text(reader, found[RECORD]);
-    struct oxp_view alert = oxp_rule_read_text(reader, found[ALERT]);
+    struct oxp_view record = oxp_fields_view(&reader->fields, found[RECORD]);
+    struct oxp_view alert = oxp_fields_view(&reader->fields, found[ALERT]);
     if (record.len != 0 && alert.len != 0) {
-        OXP_RULE_FAULT(reader, found[ALERT], "only one of 'record' and 'alert' must be set");
+        OXP_FAULT(&reader->fields, found[ALERT], "only one of 'record' and 'alert' must be set");
     }
     if (record.len == 0 && alert.len == 0 && !oxp_rule_no_text(found[RECORD]) && !oxp_rule_no_text(found[ALERT])) {
-        oxp_rule_fault(reader, OXP_ERR_INVALID, rule->line, rule->column, "one of 'record' or 'alert' must be set");
+        oxp_fields_fault(&reader->fields, OXP_ERR_INVALID, rule->line, rule->column,
+                         "one of 'record' or 'alert' must be set");
     }
     rule->kind = alert.len != 0 ? OXP_RULE_ALERTING : OXP_RULE_RECORDING;
     *name_out = alert.len != 0 ? alert : record;
     rule->name = oxp_symbol_new(&reader->file->arena, *name_out);
     if (rule->name == NULL) {
-        oxp_rule_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
     }
 }
 
@@ -225,15 +223,15 @@ void oxp_rule_read(struct oxp_rule_reader *reader, const struct oxp_yaml_node *n
     struct oxp_view name;
     rule->line = node->line;
     rule->column = node->column;
-    if (!oxp_rule_fields_find(reader, node, &rule_fields, found)) {
+    if (!oxp_rule_fields_find(reader, node, &rule_keys, found)) {
         return;
     }
     reader->name = name_of(found);
-    oxp_rule_fields_unknown(reader, node, &rule_fields);
+    oxp_rule_fields_unknown(reader, node, &rule_keys);
     read_kind(reader, found, rule, &name);
     read_expr(reader, found[EXPR], rule);
-    rule->for_ms = oxp_rule_read_duration(reader, found[FOR]);
-    rule->keep_firing_for_ms = oxp_rule_read_duration(reader, found[KEEP_FIRING_FOR]);
+    rule->for_ms = oxp_fields_duration(&reader->fields, found[FOR], 0);
+    rule->keep_firing_for_ms = oxp_fields_duration(&reader->fields, found[KEEP_FIRING_FOR], 0);
     struct oxp_rule_texts labels = oxp_rule_read_texts(reader, found[LABELS], "label");
     struct oxp_rule_texts annotations = oxp_rule_read_texts(reader, found[ANNOTATIONS], "annotation");
     rule->annotations = annotations.texts;

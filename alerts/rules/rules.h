@@ -76,6 +76,14 @@ void oxp_rules_rewind(struct oxp_rules *rules, int64_t now_ms);
 /* Evaluates all groups at this very time, in the files' order: for rule unit tests. */
 void oxp_rules_run_at(struct oxp_rules *rules, int64_t time_ms);
 
+/* Tells every alert that fires or was resolved less than OXP_ALERT_RESOLVED_KEPT_MS ago, as it is (OXP_ALERT_SAME): for
+ * a listener that begins anew, and must not wait for the next evaluation of a group with a long interval. The thread
+ * that runs the rules. */
+void oxp_rules_tell_all(struct oxp_rules *rules, int64_t now_ms);
+/* True while an alerting rule of this name has not been evaluated since it was loaded, or fails: its alerts may not be
+ * known. Any thread. */
+bool oxp_rules_awaits(struct oxp_rules *rules, struct oxp_view name);
+
 /* ---- State across a restart ---- One text; the caller keeps it (a file, a database). */
 /* Appends the state of all alerts (rules_saved.c has the format). With `changed_out`: appends nothing, and says false,
  * when nothing changed since the last call; it says true at least once a minute while there are alerts, so that a

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "alerts/promql/lexer.h"
+#include "lib/base/ascii.h"
 
 static bool give_text(struct oxp_tpl_call *call, struct oxp_view text) {
     call->result = oxp_tpl_of_text(text);
@@ -224,13 +225,6 @@ bool oxp_tplf_external_url(struct oxp_tpl_call *call) {
     return give_text(call, oxp_view_from(call->run->data->external_url));
 }
 
-static int hex_digit(char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* The path of the external URL, unescaped (RFC 3986 section 3.3). */
 bool oxp_tplf_path_prefix(struct oxp_tpl_call *call) {
     struct oxp_view url = oxp_view_from(call->run->data->external_url);
@@ -248,7 +242,8 @@ bool oxp_tplf_path_prefix(struct oxp_tpl_call *call) {
     }
     oxp_tpl_text_init(&text);
     for (; at < end; at++) {
-        int high = end - at > 2 ? hex_digit(url.ptr[at + 1]) : -1, low = end - at > 2 ? hex_digit(url.ptr[at + 2]) : -1;
+        int high = end - at > 2 ? oxp_hex_digit(url.ptr[at + 1]) : -1,
+            low = end - at > 2 ? oxp_hex_digit(url.ptr[at + 2]) : -1;
         if (url.ptr[at] == '%' && high >= 0 && low >= 0) {
             oxp_buf_append_char(&text, (char)(high * 16 + low));
             at += 2;

@@ -2,6 +2,7 @@
 #include "lib/base/number.h"
 
 #include "alerts/rules/template_tree.h"
+#include "lib/base/ascii.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -106,10 +107,6 @@ static bool read_character(struct oxp_view text, struct oxp_tpl_number *number, 
 
 /* ---- Floats ---- */
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
 enum oxp_status oxp_tpl_read_float(struct oxp_view text, double *number_out) {
     char plain[FAULT_MAX]; /* without the underscores that may stand between digits */
     size_t length = 0;
@@ -119,7 +116,7 @@ enum oxp_status oxp_tpl_read_float(struct oxp_view text, double *number_out) {
     }
     if (memchr(text.ptr, '_', text.len) != NULL) {
         for (size_t i = 0; i < text.len; i++) {
-            bool between = i > 0 && i + 1 < text.len && is_digit(text.ptr[i - 1]) && is_digit(text.ptr[i + 1]);
+            bool between = i > 0 && i + 1 < text.len && oxp_is_digit(text.ptr[i - 1]) && oxp_is_digit(text.ptr[i + 1]);
             if ((text.ptr[i] == '_' && !between) || length == sizeof plain) {
                 return OXP_ERR_SYNTAX;
             }
@@ -128,7 +125,7 @@ enum oxp_status oxp_tpl_read_float(struct oxp_view text, double *number_out) {
         }
         text = oxp_view_of(plain, length);
     }
-    bool digits = is_digit(text.ptr[sign]) || text.ptr[sign] == '.';
+    bool digits = oxp_is_digit(text.ptr[sign]) || text.ptr[sign] == '.';
     enum oxp_status status = oxp_number_parse_exposition(text, number_out);
     return status == OXP_OK && digits && isinf(*number_out) ? OXP_ERR_RANGE : status;
 }

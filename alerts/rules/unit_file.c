@@ -16,7 +16,7 @@ struct unit_reader {
 /* ---- Fields and lists ---- */
 
 #define FIELDS(variable, what, names)                                                                                  \
-    static const struct oxp_rule_fields variable = {what, names, sizeof names / sizeof names[0]}
+    static const struct oxp_keys variable = {what, names, sizeof names / sizeof names[0], NULL, NULL}
 
 enum { RULE_FILES, EVALUATION_INTERVAL, GROUP_EVAL_ORDER, TESTS, FUZZY_COMPARE, FILE_FIELDS };
 static const char *const file_names[] = {
@@ -74,7 +74,7 @@ static const char *const sample_names[] = {[LABELS] = "labels", [VALUE] = "value
 FIELDS(sample_fields, "an expected sample", sample_names);
 
 /* The fields of a mapping; of a null item there are none. False after a fault. */
-static bool find(struct unit_reader *reader, const struct oxp_yaml_node *node, const struct oxp_rule_fields *fields,
+static bool find(struct unit_reader *reader, const struct oxp_yaml_node *node, const struct oxp_keys *fields,
                  const struct oxp_yaml_node **found) {
     if (node->kind == OXP_YAML_NULL) {
         return true;
@@ -87,9 +87,9 @@ static bool find(struct unit_reader *reader, const struct oxp_yaml_node *node, c
 }
 
 static struct oxp_view read_text(struct unit_reader *reader, const struct oxp_yaml_node *node) {
-    struct oxp_view text = oxp_arena_copy(reader->arena, oxp_rule_read_text(&reader->base, node));
+    struct oxp_view text = oxp_arena_copy(reader->arena, oxp_fields_view(&reader->base.fields, node));
     if (text.ptr == NULL) {
-        oxp_rule_no_memory(&reader->base);
+        oxp_fields_no_memory(&reader->base.fields);
     }
     return text;
 }
@@ -97,14 +97,11 @@ static struct oxp_view read_text(struct unit_reader *reader, const struct oxp_ya
 /* An array of zeros for the items of a list; NULL when there are none or no memory. */
 static void *read_list(struct unit_reader *reader, const struct oxp_yaml_node *node, size_t size,
                        const struct oxp_yaml_node **first_out, size_t *count_out) {
-    size_t count = 0;
-    *first_out = oxp_rule_read_children(&reader->base, node, OXP_YAML_SEQUENCE);
-    for (const struct oxp_yaml_node *item = *first_out; item != NULL; item = item->next) {
-        count++;
-    }
+    size_t count;
+    *first_out = oxp_fields_children(&reader->base.fields, node, OXP_YAML_SEQUENCE, &count);
     void *items = count == 0 ? NULL : oxp_arena_zero(reader->arena, count, size);
     if (items == NULL && count != 0) {
-        oxp_rule_no_memory(&reader->base);
+        oxp_fields_no_memory(&reader->base.fields);
         *first_out = NULL;
         count = 0;
     }
@@ -141,16 +138,16 @@ static void read_alert_check(struct unit_reader *reader, const struct oxp_yaml_n
     if (!find(reader, node, &alert_check_fields, found)) {
         return;
     }
-    check->eval_ms = oxp_rule_read_duration(&reader->base, found[EVAL_TIME]);
+    check->eval_ms = oxp_fields_duration(&reader->base.fields, found[EVAL_TIME], 0);
     check->alertname = read_text(reader, found[ALERTNAME]);
     if (check->alertname.len == 0 && !oxp_rule_no_text(found[ALERTNAME])) {
-        OXP_RULE_FAULT(&reader->base, node, "an item under alert_rule_test misses required attribute alertname");
+        OXP_FAULT(&reader->base.fields, node, "an item under alert_rule_test misses required attribute alertname");
     }
     check->alerts = read_list(reader, found[EXP_ALERTS], sizeof *check->alerts, &item, &check->count);
     for (size_t i = 0; item != NULL; item = item->next, i++) {
         read_alert(reader, item, check->alertname, &check->alerts[i]);
     }
-    if (reader->base.status == OXP_OK && check->count != 0) {
+    if (reader->base.fields.status == OXP_OK && check->count != 0) {
         qsort(check->alerts, check->count, sizeof *check->alerts, oxp_unit_alert_compare);
     }
 }
@@ -162,9 +159,9 @@ static void read_sample(struct unit_reader *reader, const struct oxp_yaml_node *
     }
     sample->labels = oxp_unit_read_metric(&reader->base, found[LABELS], reader->arena);
     sample->value = oxp_unit_read_number(&reader->base, found[VALUE]);
-    if (found[HISTOGRAM] != NULL && oxp_rule_read_text(&reader->base, found[HISTOGRAM]).len != 0) {
-        oxp_rule_fault(&reader->base, OXP_ERR_UNSUPPORTED, found[HISTOGRAM]->key_line, found[HISTOGRAM]->key_column,
-                       "histogram: native histograms are not supported");
+    if (found[HISTOGRAM] != NULL && oxp_fields_view(&reader->base.fields, found[HISTOGRAM]).len != 0) {
+        oxp_fields_fault(&reader->base.fields, OXP_ERR_UNSUPPORTED, found[HISTOGRAM]->key_line,
+                         found[HISTOGRAM]->key_column, "histogram: native histograms are not supported");
     }
 }
 
@@ -175,13 +172,13 @@ static void read_query_check(struct unit_reader *reader, const struct oxp_yaml_n
     if (!find(reader, node, &query_check_fields, found)) {
         return;
     }
-    check->eval_ms = oxp_rule_read_duration(&reader->base, found[QUERY_EVAL_TIME]);
+    check->eval_ms = oxp_fields_duration(&reader->base.fields, found[QUERY_EVAL_TIME], 0);
     check->expr = read_text(reader, found[EXPR]);
     check->samples = read_list(reader, found[EXP_SAMPLES], sizeof *check->samples, &item, &check->count);
     for (size_t i = 0; item != NULL; item = item->next, i++) {
         read_sample(reader, item, &check->samples[i]);
     }
-    if (reader->base.status == OXP_OK && check->count != 0) {
+    if (reader->base.fields.status == OXP_OK && check->count != 0) {
         qsort(check->samples, check->count, sizeof *check->samples, oxp_unit_sample_compare);
     }
 }
@@ -197,9 +194,9 @@ static void read_series(struct unit_reader *reader, const struct oxp_yaml_node *
         if (!find(reader, item, &series_fields, found)) {
             continue;
         }
-        if (oxp_rule_read_text(&reader->base, found[SERIES]).len == 0 && !oxp_rule_no_text(found[SERIES])) {
+        if (oxp_fields_view(&reader->base.fields, found[SERIES]).len == 0 && !oxp_rule_no_text(found[SERIES])) {
             /* promtool leaves out all that follow an empty one, without a word */
-            OXP_RULE_FAULT(&reader->base, item, "the series is missing");
+            OXP_FAULT(&reader->base.fields, item, "the series is missing");
             continue;
         }
         struct oxp_unit_series_text text = {found[SERIES], found[VALUES], item->next == NULL};
@@ -240,7 +237,7 @@ static void read_test(struct unit_reader *reader, const struct oxp_yaml_node *no
     if (!find(reader, node, &test_fields, found)) {
         return;
     }
-    test->interval_ms = oxp_rule_read_duration(&reader->base, found[INTERVAL]);
+    test->interval_ms = oxp_fields_duration(&reader->base.fields, found[INTERVAL], 0);
     test->interval_ms = test->interval_ms == 0 ? reader->file->eval_interval_ms : test->interval_ms;
     test->name = read_text(reader, found[NAME]);
     test->external_url = read_text(reader, found[EXTERNAL_URL]);
@@ -260,9 +257,9 @@ static void check_order(struct unit_reader *reader) {
     for (size_t i = 1; i < file->group_order_count; i++) {
         for (size_t k = 0; k < i; k++) {
             if (oxp_view_equal(file->group_order[i].text, file->group_order[k].text)) {
-                oxp_rule_fault(&reader->base, OXP_ERR_INVALID, file->group_order[i].line, file->group_order[i].column,
-                               "group name repeated in evaluation order: %s",
-                               oxp_rule_shown(file->group_order[i].text).text);
+                oxp_fields_fault(&reader->base.fields, OXP_ERR_INVALID, file->group_order[i].line,
+                                 file->group_order[i].column, "group name repeated in evaluation order: %s",
+                                 oxp_rule_shown(file->group_order[i].text).text);
                 return;
             }
         }
@@ -276,7 +273,7 @@ static void read_file(struct unit_reader *reader, const struct oxp_yaml_node *ro
         return;
     }
     file->patterns = read_names(reader, found[RULE_FILES], &file->pattern_count);
-    file->eval_interval_ms = oxp_rule_read_duration(&reader->base, found[EVALUATION_INTERVAL]);
+    file->eval_interval_ms = oxp_fields_duration(&reader->base.fields, found[EVALUATION_INTERVAL], 0);
     file->eval_interval_ms = file->eval_interval_ms == 0 ? DEFAULT_INTERVAL_MS : file->eval_interval_ms;
     file->group_order = read_names(reader, found[GROUP_EVAL_ORDER], &file->group_order_count);
     file->fuzzy = oxp_unit_read_bool(&reader->base, found[FUZZY_COMPARE]);
@@ -290,11 +287,12 @@ static void read_file(struct unit_reader *reader, const struct oxp_yaml_node *ro
 }
 
 enum oxp_status oxp_unit_file_read(struct oxp_view text, struct oxp_unit_file *file_out, struct oxp_error *error) {
-    struct unit_reader reader = {.base = {.text = text, .error = error}, .file = file_out, .arena = &file_out->arena};
+    struct unit_reader reader = {.base = {.text = text}, .file = file_out, .arena = &file_out->arena};
     struct oxp_yaml *yaml = NULL;
     const struct oxp_yaml_node *root = NULL;
     *file_out = (struct oxp_unit_file){.eval_interval_ms = DEFAULT_INTERVAL_MS};
     oxp_arena_init(&file_out->arena, 0);
+    reader.base.fields = oxp_rule_reader_fields(&reader.base, error);
     enum oxp_status status =
         oxp_yaml_parse_with(text, OXP_YAML_ALIASES | OXP_YAML_TAGS | OXP_YAML_FIRST_DOCUMENT, &yaml, &root, error);
     if (status != OXP_OK) {
@@ -304,7 +302,7 @@ enum oxp_status oxp_unit_file_read(struct oxp_view text, struct oxp_unit_file *f
         read_file(&reader, root);
     }
     oxp_yaml_free(yaml);
-    return reader.base.status;
+    return reader.base.fields.status;
 }
 
 void oxp_unit_file_fini(struct oxp_unit_file *file) {

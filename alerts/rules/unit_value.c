@@ -80,8 +80,8 @@ double oxp_unit_read_number(struct oxp_rule_reader *reader, const struct oxp_yam
         return 0;
     }
     if (node->kind != OXP_YAML_SCALAR || node->quoted || !read_number(node->text, &value)) {
-        OXP_RULE_FAULT(reader, node, "value: a number is expected, not %s",
-                       node->kind != OXP_YAML_SCALAR ? "a list or mapping" : oxp_rule_shown(node->text).text);
+        OXP_FAULT(&reader->fields, node, "value: a number is expected, not %s",
+                  node->kind != OXP_YAML_SCALAR ? "a list or mapping" : oxp_rule_shown(node->text).text);
     }
     return value;
 }
@@ -95,7 +95,7 @@ bool oxp_unit_read_bool(struct oxp_rule_reader *reader, const struct oxp_yaml_no
     bool scalar = node->kind == OXP_YAML_SCALAR && !node->quoted;
     bool value = scalar && IS_ONE_OF(node->text, yes);
     if (!value && !(scalar && IS_ONE_OF(node->text, no))) {
-        OXP_RULE_FAULT(reader, node, "true or false is expected");
+        OXP_FAULT(&reader->fields, node, "true or false is expected");
     }
     return value;
 }
@@ -103,7 +103,7 @@ bool oxp_unit_read_bool(struct oxp_rule_reader *reader, const struct oxp_yaml_no
 /* ---- Times ---- */
 
 int64_t oxp_unit_read_time(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node) {
-    struct oxp_view text = oxp_rule_read_text(reader, node);
+    struct oxp_view text = oxp_fields_view(&reader->fields, node);
     double seconds = 0;
     int64_t ms = 0;
     if (is_absent(node) || node->kind != OXP_YAML_SCALAR) {
@@ -113,7 +113,7 @@ int64_t oxp_unit_read_time(struct oxp_rule_reader *reader, const struct oxp_yaml
         return (int64_t)floor(seconds * 1000);
     }
     if (!oxp_date_rfc3339(text, &ms)) {
-        OXP_RULE_FAULT(reader, node, "cannot parse %s to a valid timestamp", oxp_rule_shown(text).text);
+        OXP_FAULT(&reader->fields, node, "cannot parse %s to a valid timestamp", oxp_rule_shown(text).text);
     }
     return ms;
 }
@@ -126,20 +126,17 @@ static int compare_names(const void *a, const void *b) {
 
 const struct oxp_labels *oxp_unit_read_labels(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node,
                                               struct oxp_arena *arena, struct oxp_view alertname) {
-    const struct oxp_yaml_node *first = oxp_rule_read_children(reader, node, OXP_YAML_MAPPING);
-    size_t count = 1;
-    for (const struct oxp_yaml_node *child = first; child != NULL; child = child->next) {
-        count++;
-    }
-    struct oxp_labels *labels = oxp_arena_zero(arena, 1, sizeof *labels + count * sizeof labels->label[0]);
+    size_t count;
+    const struct oxp_yaml_node *first = oxp_fields_children(&reader->fields, node, OXP_YAML_MAPPING, &count);
+    struct oxp_labels *labels = oxp_arena_zero(arena, 1, sizeof *labels + (count + 1) * sizeof labels->label[0]);
     if (labels == NULL) {
-        oxp_rule_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
         return NULL;
     }
     for (const struct oxp_yaml_node *child = first; child != NULL; child = child->next) {
         if (alertname.ptr == NULL || !oxp_view_is(child->key, "alertname")) {
             labels->label[labels->count++] = (struct oxp_label){
-                oxp_symbol_new(arena, child->key), oxp_symbol_new(arena, oxp_rule_read_text(reader, child))};
+                oxp_symbol_new(arena, child->key), oxp_symbol_new(arena, oxp_fields_view(&reader->fields, child))};
         }
     }
     if (alertname.ptr != NULL) {
@@ -147,7 +144,7 @@ const struct oxp_labels *oxp_unit_read_labels(struct oxp_rule_reader *reader, co
             (struct oxp_label){oxp_symbol_new(arena, OXP_VIEW("alertname")), oxp_symbol_new(arena, alertname)};
     }
     if (oxp_arena_status(arena) != OXP_OK) {
-        oxp_rule_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
         return NULL;
     }
     qsort(labels->label, labels->count, sizeof labels->label[0], compare_names);
@@ -162,7 +159,8 @@ static void fault_within(struct oxp_rule_reader *reader, const struct oxp_yaml_n
                          const struct oxp_error *error) {
     unsigned line, column;
     oxp_rule_place_of(reader, node, error, &line, &column);
-    oxp_rule_fault(reader, status, line, column, "%s", error->text[0] == '\0' ? oxp_status_text(status) : error->text);
+    oxp_fields_fault(&reader->fields, status, line, column, "%s",
+                     error->text[0] == '\0' ? oxp_status_text(status) : error->text);
 }
 
 static bool is_blank(char c) {
@@ -171,7 +169,7 @@ static bool is_blank(char c) {
 
 const struct oxp_labels *oxp_unit_read_metric(struct oxp_rule_reader *reader, const struct oxp_yaml_node *node,
                                               struct oxp_arena *arena) {
-    struct oxp_view text = oxp_rule_read_text(reader, node);
+    struct oxp_view text = oxp_fields_view(&reader->fields, node);
     struct oxp_script_series series;
     struct oxp_error error = {0};
     while (text.len != 0 && is_blank(text.ptr[text.len - 1])) {
@@ -185,7 +183,7 @@ const struct oxp_labels *oxp_unit_read_metric(struct oxp_rule_reader *reader, co
         return series.labels;
     }
     if (status == OXP_OK) {
-        OXP_RULE_FAULT(reader, node, "labels %s: there is something behind them", oxp_rule_shown(text).text);
+        OXP_FAULT(&reader->fields, node, "labels %s: there is something behind them", oxp_rule_shown(text).text);
     } else {
         fault_within(reader, node, status, &error);
     }
@@ -198,19 +196,20 @@ static bool has_line_feed(struct oxp_rule_reader *reader, const struct oxp_yaml_
     if (text.len == 0 || memchr(text.ptr, '\n', text.len) == NULL) {
         return false;
     }
-    OXP_RULE_FAULT(reader, node, "a line feed ends all input series for promtool; write >- or quotes");
+    OXP_FAULT(&reader->fields, node, "a line feed ends all input series for promtool; write >- or quotes");
     return true;
 }
 
 void oxp_unit_read_series(struct oxp_rule_reader *reader, const struct oxp_unit_series_text *from,
                           struct oxp_arena *arena, struct oxp_script_series *series) {
-    struct oxp_view name = oxp_rule_read_text(reader, from->series), values = oxp_rule_read_text(reader, from->values);
+    struct oxp_view name = oxp_fields_view(&reader->fields, from->series),
+                    values = oxp_fields_view(&reader->fields, from->values);
     struct oxp_error error = {0};
     struct oxp_buf text;
     while (from->last && values.len != 0 && is_blank(values.ptr[values.len - 1])) {
         values.len--;
     }
-    if (reader->status != OXP_OK || has_line_feed(reader, from->series, name) ||
+    if (reader->fields.status != OXP_OK || has_line_feed(reader, from->series, name) ||
         has_line_feed(reader, from->values, values)) {
         return; /* the first fault is enough */
     }

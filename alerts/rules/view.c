@@ -74,3 +74,17 @@ enum oxp_status oxp_rules_view(struct oxp_rules *rules, struct oxp_arena *arena,
     }
     return status;
 }
+
+bool oxp_rules_awaits(struct oxp_rules *rules, struct oxp_view name) {
+    bool awaits = false;
+    pthread_mutex_lock(&rules->lock);
+    for (size_t g = 0; g < rules->group_count && !awaits; g++) {
+        for (size_t r = 0; r < rules->groups[g].count && !awaits; r++) {
+            const struct oxp_rule_state *state = &rules->groups[g].rules[r];
+            awaits = state->health != OXP_RULE_OK && state->rule->kind == OXP_RULE_ALERTING &&
+                     oxp_view_equal(oxp_symbol_view(state->rule->name), name);
+        }
+    }
+    pthread_mutex_unlock(&rules->lock);
+    return awaits;
+}

@@ -3,6 +3,7 @@
 
 #include "alerts/tsdb/chunk_code.h"
 #include "alerts/tsdb/tsdb.h"
+#include "lib/base/number.h"
 
 /* ---- Bits ---- */
 
@@ -42,26 +43,14 @@ static void append_bits(struct oxp_chunk *chunk, unsigned used, const struct oxp
 
 /* ---- Values ---- */
 
-static double double_of(uint64_t bits) {
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint64_t bits_of(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
 /* The whole number that is the value times 10^scale, if dividing it gives back the very bits. */
 static bool decimal_of(uint64_t bits, unsigned scale, int64_t *whole_out) {
-    double scaled = double_of(bits) * oxp_chunk_powers[scale];
+    double scaled = oxp_bits_double(bits) * oxp_chunk_powers[scale];
     if (!(scaled > -0x1p53 && scaled < 0x1p53)) { /* not a number, too */
         return false;
     }
     *whole_out = (int64_t)(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
-    return bits_of((double)*whole_out / oxp_chunk_powers[scale]) == bits;
+    return oxp_bits_of((double)*whole_out / oxp_chunk_powers[scale]) == bits;
 }
 
 /* Stale markers, not-a-numbers, infinities and -0 say nothing about the scale of their series. */

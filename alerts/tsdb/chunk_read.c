@@ -6,6 +6,7 @@
 #include "alerts/tsdb/chunk_code.h"
 #include "alerts/tsdb/memory.h"
 #include "alerts/tsdb/tsdb.h"
+#include "lib/base/number.h"
 #include <endian.h>
 
 enum { WINDOW = 56 };
@@ -64,18 +65,6 @@ static inline uint64_t get_wide(struct source *source) {
 
 /* ---- Values ---- */
 
-static inline uint64_t bits_of(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static inline double double_of(uint64_t bits) {
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static inline double rate_value(const struct decoder *decoder) {
     return (double)decoder->rate.whole / decoder->divisor;
 }
@@ -124,7 +113,7 @@ static void changed_value(struct decoder *decoder) {
         decoder->bits ^= get_xor(&decoder->source, &decoder->lead, &decoder->length);
     } else {
         get_rate(decoder);
-        decoder->bits = bits_of(rate_value(decoder));
+        decoder->bits = oxp_bits_of(rate_value(decoder));
     }
 }
 
@@ -133,12 +122,12 @@ static void changed_value(struct decoder *decoder) {
 static inline void emit(struct decoder *decoder, uint64_t distance) {
     decoder->time_ms += distance;
     decoder->time_out[decoder->count] = (int64_t)decoder->time_ms;
-    decoder->value_out[decoder->count++] = double_of(decoder->bits);
+    decoder->value_out[decoder->count++] = oxp_bits_double(decoder->bits);
 }
 
 static void emit_run(struct decoder *decoder, size_t run) {
     int64_t *time_ms = decoder->time_out + decoder->count;
-    double *value = decoder->value_out + decoder->count, same = double_of(decoder->bits);
+    double *value = decoder->value_out + decoder->count, same = oxp_bits_double(decoder->bits);
     uint64_t at = decoder->time_ms, step = decoder->step_ms;
     for (size_t i = 0; i < run; i++) {
         time_ms[i] = (int64_t)(at + (i + 1) * step);
@@ -206,7 +195,7 @@ static void first_sample(struct decoder *decoder) {
     bool plain = get(source, 1) == 0;
     if (plain) {
         decoder->rate.whole = oxp_unzigzag(get_wide(source));
-        decoder->bits = bits_of(rate_value(decoder));
+        decoder->bits = oxp_bits_of(rate_value(decoder));
     } else {
         decoder->bits = get_special(source);
     }
@@ -244,9 +233,9 @@ static void decimals(struct decoder *decoder, size_t until) {
         rate.usual += (int64_t)(mask & (uint64_t)oxp_quarter(oxp_unzigzag(off)));
         rate.jumped = rate.jumped && !changed;
         changing = changed;
-        bits ^= (bits ^ bits_of((double)rate.whole / divisor)) & mask;
+        bits ^= (bits ^ oxp_bits_of((double)rate.whole / divisor)) & mask;
         decoder->time_out[i] = (int64_t)(at += step);
-        decoder->value_out[i] = double_of(bits);
+        decoder->value_out[i] = oxp_bits_double(bits);
     }
     decoder->source = source;
     decoder->rate = rate;
@@ -275,7 +264,7 @@ static void doubles(struct decoder *decoder, size_t until) {
             bits ^= get_xor(&source, &lead, &length);
         }
         decoder->time_out[i] = (int64_t)(at += step);
-        decoder->value_out[i] = double_of(bits);
+        decoder->value_out[i] = oxp_bits_double(bits);
     }
     decoder->source = source;
     decoder->lead = lead;

@@ -1,5 +1,6 @@
 #include "alerts/tsdb/record.h"
 
+#include "lib/base/number.h"
 #include "lib/base/utf8.h"
 
 /* ---- Varints ---- */
@@ -137,25 +138,13 @@ static void get_times(struct source *source, struct oxp_points *points) {
 
 /* ---- Values ---- */
 
-static uint64_t bits_of(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static double from_bits(uint64_t bits) {
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* True for a number that an int64 holds exactly: -0.0 is none, nor is anything past 2^53. */
 static bool is_whole(double value, int64_t *whole_out) {
     if (!(value >= -0x1p53 && value <= 0x1p53)) {
         return false;
     }
     *whole_out = (int64_t)value;
-    return bits_of((double)*whole_out) == bits_of(value);
+    return oxp_bits_of((double)*whole_out) == oxp_bits_of(value);
 }
 
 static void put_value(struct oxp_buf *out, double last, double value) {
@@ -164,7 +153,7 @@ static void put_value(struct oxp_buf *out, double last, double value) {
         put(out, zigzag(b - a) * 4 + 1);
         return;
     }
-    uint64_t change = bits_of(last) ^ bits_of(value); /* not 0 */
+    uint64_t change = oxp_bits_of(last) ^ oxp_bits_of(value); /* not 0 */
     unsigned first = (unsigned)__builtin_ctzll(change) / 8, past = 8 - (unsigned)__builtin_clzll(change) / 8;
     put(out, (uint64_t)((past - first - 1) * 8 + first) * 4 + 3);
     for (unsigned i = first; i < past; i++) {
@@ -176,7 +165,7 @@ static void put_values(struct oxp_buf *out, const double *values, size_t count) 
     double last = 0;
     for (size_t i = 0; i < count;) {
         size_t run = 0;
-        while (i + run < count && bits_of(values[i + run]) == bits_of(last)) {
+        while (i + run < count && oxp_bits_of(values[i + run]) == oxp_bits_of(last)) {
             run++;
         }
         if (run > 0) {
@@ -205,7 +194,7 @@ static double get_value(struct source *source, uint64_t token, double last) {
     for (unsigned i = 0; i < bytes; i++) {
         change |= (uint64_t)*source->pos++ << (8 * (first + i));
     }
-    return from_bits(bits_of(last) ^ change);
+    return oxp_bits_double(oxp_bits_of(last) ^ change);
 }
 
 static void get_values(struct source *source, struct oxp_points *points) {

@@ -419,39 +419,68 @@ static bool is_recorded(const struct oxp_labels *labels) {
            oxp_view_equal(text, OXP_VIEW("ALERTS_FOR_STATE"));
 }
 
-/* At the first tick: what a file brought and nobody continues. */
-static void end_loaded(struct tick *tick) {
+/* What a file brought with these labels and nobody continues. */
+static enum oxp_status end_target(struct tick *tick, const struct oxp_tsdb_reader *reader,
+                                  const struct oxp_labels *target, struct oxp_arena *arena) {
     struct oxp_sampler *sampler = tick->sampler;
-    struct oxp_arena *arena = &sampler->scratch;
-    struct oxp_tsdb_reader reader;
-    enum oxp_status status = oxp_tsdb_read(sampler->tsdb, &reader);
-    if (status != OXP_OK) {
-        return; /* they end by the lookback instead */
-    }
-    oxp_arena_clear(arena);
-    struct oxp_matcher matchers[2] = {{.op = OXP_MATCH_EQUAL}, {.op = OXP_MATCH_EQUAL}};
-    static const char *const names[2] = {"job", "instance"};
-    for (size_t i = 0; i < 2; i++) {
-        matchers[i].name = oxp_symbol_new(arena, oxp_view_from(names[i]));
-        matchers[i].value = oxp_labels_find(sampler->naming.target, oxp_view_from(names[i]));
-        matchers[i].value = matchers[i].value != NULL ? matchers[i].value : oxp_symbol_new(arena, oxp_view_of(NULL, 0));
-    }
+    struct oxp_matcher matchers[OXP_LABELS_LIMIT];
     struct oxp_tsdb_found *found = NULL;
     size_t count = 0;
-    status = oxp_arena_status(arena);
-    status =
-        status != OXP_OK ? status : oxp_tsdb_select(&reader, matchers, 2, INT64_MIN, INT64_MAX, arena, &found, &count);
-    note_failure(tick, status);
+    for (size_t i = 0; i < target->count; i++) {
+        matchers[i] =
+            (struct oxp_matcher){.op = OXP_MATCH_EQUAL, .name = target->label[i].name, .value = target->label[i].value};
+    }
+    enum oxp_status status =
+        oxp_tsdb_select(reader, matchers, target->count, INT64_MIN, INT64_MAX, arena, &found, &count);
     for (size_t i = 0; status == OXP_OK && i < count; i++) {
         int64_t time_ms = 0;
         double value = 0;
         struct oxp_tsdb_series *series = NULL;
-        if (oxp_tsdb_newest(&reader, found[i].series, INT64_MIN, tick->time_ms, &time_ms, &value) &&
+        if (oxp_tsdb_newest(reader, found[i].series, INT64_MIN, tick->time_ms, &time_ms, &value) &&
             time_ms < tick->time_ms && !oxp_is_stale(value) && !is_recorded(found[i].labels) &&
             oxp_tsdb_series_at(sampler->tsdb, found[i].labels, &series) == OXP_OK) {
             tick->out->stale += oxp_tsdb_append(sampler->tsdb, series, tick->time_ms, oxp_stale_value()) == OXP_OK;
         }
     }
+    return status;
+}
+
+/* The labels of a former run, by its series `up`; NULL when it is none, or without memory. */
+static const struct oxp_labels *former_target(const struct oxp_labels *up, struct oxp_arena *arena) {
+    struct oxp_labels_builder builder;
+    if (oxp_labels_find(up, OXP_VIEW("job")) == NULL || oxp_labels_find(up, OXP_VIEW("instance")) == NULL) {
+        return NULL;
+    }
+    oxp_labels_build(&builder, arena, up);
+    oxp_labels_remove(&builder, OXP_VIEW(OXP_NAME_LABEL));
+    return oxp_labels_finish(&builder);
+}
+
+/* At the first tick: what a file brought and nobody continues, of this target and of those that it was before (another
+ * host's name, a container made anew): each left its `up`. */
+static void end_loaded(struct tick *tick) {
+    struct oxp_sampler *sampler = tick->sampler;
+    struct oxp_arena *arena = &sampler->scratch;
+    struct oxp_tsdb_reader reader;
+    struct oxp_tsdb_found *found = NULL;
+    size_t count = 0;
+    if (oxp_tsdb_read(sampler->tsdb, &reader) != OXP_OK) {
+        return; /* they end by the lookback instead */
+    }
+    oxp_arena_clear(arena);
+    const struct oxp_matcher up = {.op = OXP_MATCH_EQUAL,
+                                   .name = sampler->naming.name,
+                                   .value = oxp_symbol_new(arena, oxp_view_from(meta_names[META_UP]))};
+    enum oxp_status status = oxp_arena_status(arena);
+    status = status == OXP_OK ? oxp_tsdb_select(&reader, &up, 1, INT64_MIN, INT64_MAX, arena, &found, &count) : status;
+    for (size_t i = 0; status == OXP_OK && i < count; i++) {
+        int64_t time_ms = 0;
+        double value = 0;
+        bool there = oxp_tsdb_newest(&reader, found[i].series, INT64_MIN, INT64_MAX, &time_ms, &value);
+        const struct oxp_labels *target = there && !oxp_is_stale(value) ? former_target(found[i].labels, arena) : NULL;
+        status = target == NULL ? oxp_arena_status(arena) : end_target(tick, &reader, target, arena);
+    }
+    note_failure(tick, status);
     oxp_tsdb_close(&reader);
 }
 

@@ -6,8 +6,9 @@
  * - Each tick writes up (1), scrape_duration_seconds, scrape_samples_scraped, scrape_samples_post_metric_relabeling and
  *   scrape_series_added for itself, with the same job and instance.
  * - A series that was there at the last tick and is not now (hidden) gets a stale marker. At the first tick, so does
- *   every series that the short memory already holds (loaded from a file) with this job and instance and that is not in
- *   the snapshot; but not what rules recorded (ALERTS, ALERTS_FOR_STATE, names with a colon), which is theirs to end.
+ *   every series that the short memory already holds (loaded from a file) with the target labels of this run or of a
+ *   former one (another host's name: its `up` is there) and that is not in the snapshot; but not what rules recorded
+ * (ALERTS, ALERTS_FOR_STATE, names with a colon), which is theirs to end.
  * - A counter, bucket, _sum or _count whose created time lies after the last tick begins with a 0 at its created time
  *   (Prometheus' created-timestamp-zero-ingestion), so that increase() sees its first value; at the latest one
  *   millisecond before the tick, whose nominal time may lie before the series was made.

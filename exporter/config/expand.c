@@ -1,5 +1,7 @@
 #include "exporter/config/reader.h"
 
+#include "lib/base/ascii.h"
+
 /* ${NAME} in the file's values:
  *   1. $$ is one $.
  *   2. ${NAME} is the variable's value as it is; a variable that is not set is a fault (one that is set and empty is
@@ -16,17 +18,6 @@ bool oxp_environment_find(char *const *environment, struct oxp_view name, struct
         }
     }
     return false;
-}
-
-static bool is_name(struct oxp_view text) {
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-        if (!letter && (i == 0 || c < '0' || c > '9')) {
-            return false;
-        }
-    }
-    return text.len != 0;
 }
 
 struct wanted {
@@ -56,7 +47,7 @@ static bool take_name(struct oxp_view text, struct wanted *wanted_out) {
     *wanted_out = (struct wanted){.name = oxp_view_of(text.ptr + 2, (size_t)(end - text.ptr) - 2),
                                   .len = (size_t)(end - text.ptr) + 1};
     split_default(wanted_out);
-    return is_name(wanted_out->name);
+    return oxp_ascii_is_name(wanted_out->name);
 }
 
 enum oxp_status oxp_expand(struct oxp_view text, char *const *environment, struct oxp_buf *out, struct oxp_error *why) {

@@ -1,6 +1,5 @@
 #include "exporter/config/reader.h"
 
-#include "lib/yaml/yaml.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -71,14 +70,6 @@ enum oxp_status oxp_config_read_file(const char *path, char **text_out, size_t *
 
 /* ---- From YAML: sections, and keys in them ---- */
 
-static const char *kind_text(const struct oxp_yaml_node *node) {
-    static const char *const words[] = {[OXP_YAML_SCALAR] = "text",
-                                        [OXP_YAML_SEQUENCE] = "a list",
-                                        [OXP_YAML_MAPPING] = "a mapping",
-                                        [OXP_YAML_NULL] = "nothing"};
-    return words[node->kind];
-}
-
 /* The expected words of an option, cut to what an error holds. */
 struct words {
     char text[128];
@@ -101,10 +92,10 @@ static void unknown_key(struct oxp_config_reader *reader, const struct oxp_yaml_
     const char *what = form == OXP_NAME_SECTION ? "section" : "key";
     struct oxp_view near = oxp_option_nearest(key, form);
     if (near.len == 0) {
-        oxp_config_fault(reader, node->key_line, node->key_column, "there is no %s %s", what, oxp_shown(key).text);
+        OXP_FAULT_AT_KEY(&reader->fields, node, "there is no %s %s", what, oxp_shown(key).text);
     } else {
-        oxp_config_fault(reader, node->key_line, node->key_column, "there is no %s %s; did you mean %.*s?", what,
-                         oxp_shown(key).text, (int)near.len, near.ptr);
+        OXP_FAULT_AT_KEY(&reader->fields, node, "there is no %s %s; did you mean %.*s?", what, oxp_shown(key).text,
+                         (int)near.len, near.ptr);
     }
 }
 
@@ -112,8 +103,7 @@ static bool is_dotted(struct oxp_config_reader *reader, const struct oxp_yaml_no
     if (memchr(node->key.ptr, '.', node->key.len) == NULL) {
         return false;
     }
-    oxp_config_fault(reader, node->key_line, node->key_column,
-                     "the key %s has a dot; write the section, a colon, and the rest below it",
+    OXP_FAULT_AT_KEY(&reader->fields, node, "the key %s has a dot; write the section, a colon, and the rest below it",
                      oxp_shown(node->key).text);
     return true;
 }
@@ -132,28 +122,36 @@ static bool expand(struct oxp_config_reader *reader, const struct oxp_yaml_node 
     if (status == OXP_ERR_NOMEM) {
         oxp_config_no_memory(reader);
     } else if (status != OXP_OK) {
-        oxp_config_fault(reader, node->line, node->column, "%s: %s", name, why.text);
+        OXP_FAULT(&reader->fields, node, "%s: %s", name, why.text);
     }
     return status == OXP_OK;
+}
+
+static void set(struct oxp_config_reader *reader, const struct oxp_yaml_node *node, enum oxp_option option,
+                struct oxp_buf *text) {
+    struct oxp_config_entry entry = {option, OXP_FROM_FILE, oxp_option_spec(option)->key, node->line, node->column};
+    if (oxp_buf_status(text) != OXP_OK) {
+        oxp_config_no_memory(reader);
+    } else {
+        oxp_config_set(reader, &entry, oxp_buf_view(text));
+    }
 }
 
 static void read_value(struct oxp_config_reader *reader, const struct oxp_yaml_node *node, enum oxp_option option) {
     const struct oxp_option_spec *spec = oxp_option_spec(option);
     if (node->kind != OXP_YAML_SCALAR) {
-        oxp_config_fault(reader, node->line, node->column, "%s: found %s; expected %s", spec->key, kind_text(node),
-                         expected(spec).text);
+        oxp_fields_wrong_kind(&reader->fields, node, spec->key, expected(spec).text);
         return;
     }
     if (is_mere_text(spec, node)) {
-        oxp_config_fault(reader, node->line, node->column, "%s: found the text \"%s\"; expected %s, without quotes",
-                         spec->key, oxp_shown(node->text).text, expected(spec).text);
+        OXP_FAULT(&reader->fields, node, "%s: found the text \"%s\"; expected %s, without quotes", spec->key,
+                  oxp_shown(node->text).text, expected(spec).text);
         return;
     }
     struct oxp_buf value;
     oxp_buf_init(&value, OXP_CONFIG_VALUE_MAX);
     if (expand(reader, node, spec->key, &value)) {
-        struct oxp_config_entry entry = {option, OXP_FROM_FILE, spec->key, node->line, node->column};
-        oxp_config_set(reader, &entry, oxp_buf_view(&value));
+        set(reader, node, option, &value);
     }
     oxp_buf_fini(&value);
 }
@@ -164,12 +162,12 @@ static bool read_label(struct oxp_config_reader *reader, const struct oxp_yaml_n
                        struct oxp_buf *text) {
     struct oxp_error why = {0};
     if (oxp_label_name_check(node->key, &why) != OXP_OK) {
-        oxp_config_fault(reader, node->key_line, node->key_column, "%s: %s", name, why.text);
+        OXP_FAULT_AT_KEY(&reader->fields, node, "%s: %s", name, why.text);
         return false;
     }
     if (node->kind != OXP_YAML_SCALAR) {
-        oxp_config_fault(reader, node->line, node->column, "%s: %s: found %s; expected text", name,
-                         oxp_shown(node->key).text, kind_text(node));
+        OXP_FAULT(&reader->fields, node, "%s: %s: found %s; expected text", name, oxp_shown(node->key).text,
+                  oxp_fields_kind(node));
         return false;
     }
     struct oxp_buf value;
@@ -186,8 +184,7 @@ static bool read_label(struct oxp_config_reader *reader, const struct oxp_yaml_n
 static void read_labels(struct oxp_config_reader *reader, const struct oxp_yaml_node *mapping, enum oxp_option option) {
     const struct oxp_option_spec *spec = oxp_option_spec(option);
     if (mapping->kind != OXP_YAML_MAPPING && mapping->kind != OXP_YAML_NULL) {
-        oxp_config_fault(reader, mapping->line, mapping->column,
-                         "%s: found %s; expected a mapping of label names to values", spec->key, kind_text(mapping));
+        oxp_fields_wrong_kind(&reader->fields, mapping, spec->key, "a mapping of label names to values");
         return;
     }
     struct oxp_buf text;
@@ -196,11 +193,8 @@ static void read_labels(struct oxp_config_reader *reader, const struct oxp_yaml_
     for (const struct oxp_yaml_node *node = mapping->first; node != NULL; node = node->next) {
         ok = read_label(reader, node, spec->key, &text) && ok;
     }
-    if (ok && oxp_buf_status(&text) != OXP_OK) {
-        oxp_config_no_memory(reader);
-    } else if (ok) {
-        struct oxp_config_entry entry = {option, OXP_FROM_FILE, spec->key, mapping->line, mapping->column};
-        oxp_config_set(reader, &entry, oxp_buf_view(&text));
+    if (ok) {
+        set(reader, mapping, option, &text);
     }
     oxp_buf_fini(&text);
 }
@@ -209,8 +203,7 @@ static void read_labels(struct oxp_config_reader *reader, const struct oxp_yaml_
 static void read_paths(struct oxp_config_reader *reader, const struct oxp_yaml_node *list, enum oxp_option option) {
     const struct oxp_option_spec *spec = oxp_option_spec(option);
     if (list->kind != OXP_YAML_SEQUENCE && list->kind != OXP_YAML_NULL) {
-        oxp_config_fault(reader, list->line, list->column, "%s: found %s; expected a list of paths", spec->key,
-                         kind_text(list));
+        oxp_fields_wrong_kind(&reader->fields, list, spec->key, "a list of paths");
         return;
     }
     struct oxp_buf text, path;
@@ -220,24 +213,19 @@ static void read_paths(struct oxp_config_reader *reader, const struct oxp_yaml_n
     for (const struct oxp_yaml_node *node = list->first; node != NULL; node = node->next) {
         oxp_buf_clear(&path);
         if (node->kind != OXP_YAML_SCALAR) {
-            oxp_config_fault(reader, node->line, node->column, "%s: found %s; expected the path of a file", spec->key,
-                             kind_text(node));
+            oxp_fields_wrong_kind(&reader->fields, node, spec->key, "the path of a file");
             ok = false;
         } else if (!expand(reader, node, spec->key, &path)) {
             ok = false;
         } else if (path.len == 0) {
-            oxp_config_fault(reader, node->line, node->column, "%s: found nothing; expected the path of a file",
-                             spec->key);
+            OXP_FAULT(&reader->fields, node, "%s: found nothing; expected the path of a file", spec->key);
             ok = false;
         } else {
             oxp_path_append(&text, oxp_buf_view(&path));
         }
     }
-    if (ok && oxp_buf_status(&text) != OXP_OK) {
-        oxp_config_no_memory(reader);
-    } else if (ok) {
-        struct oxp_config_entry entry = {option, OXP_FROM_FILE, spec->key, list->line, list->column};
-        oxp_config_set(reader, &entry, oxp_buf_view(&text));
+    if (ok) {
+        set(reader, list, option, &text);
     }
     oxp_buf_fini(&path);
     oxp_buf_fini(&text);
@@ -258,7 +246,7 @@ static void read_key(struct oxp_config_reader *reader, struct oxp_view section, 
     } else if (option == OXP_OPTIONS) {
         unknown_key(reader, node, oxp_buf_view(&key), OXP_NAME_KEY);
     } else if (oxp_option_outside_file(option)) {
-        oxp_config_fault(reader, node->key_line, node->key_column, "%s is given by flag or environment only",
+        OXP_FAULT_AT_KEY(&reader->fields, node, "%s is given by flag or environment only",
                          oxp_option_spec(option)->key);
     } else {
         read_value(reader, node, option);
@@ -283,8 +271,7 @@ static void read_section(struct oxp_config_reader *reader, const struct oxp_yaml
         return;
     }
     if (section->kind != OXP_YAML_MAPPING && section->kind != OXP_YAML_NULL) {
-        oxp_config_fault(reader, section->line, section->column, "%s: found %s; expected a mapping of keys to values",
-                         oxp_shown(section->key).text, kind_text(section));
+        oxp_fields_wrong_kind(&reader->fields, section, oxp_shown(section->key).text, "a mapping of keys to values");
         return;
     }
     for (const struct oxp_yaml_node *node = section->first; node != NULL; node = node->next) {
@@ -292,10 +279,16 @@ static void read_section(struct oxp_config_reader *reader, const struct oxp_yaml
     }
 }
 
+static void pass_on(void *ctx, enum oxp_status status, struct oxp_error *fault) {
+    (void)status;
+    oxp_config_fault(ctx, fault->line, fault->column, "%s", fault->text);
+}
+
 void oxp_config_read_yaml(struct oxp_config_reader *reader, struct oxp_view text) {
     struct oxp_yaml *yaml = NULL;
     const struct oxp_yaml_node *root = NULL;
     struct oxp_error error = {0};
+    reader->fields = (struct oxp_fields){.on_fault = pass_on, .ctx = reader};
     enum oxp_status status = oxp_yaml_parse(text, &yaml, &root, &error);
     if (status == OXP_ERR_NOMEM) {
         oxp_config_no_memory(reader);
@@ -306,8 +299,7 @@ void oxp_config_read_yaml(struct oxp_config_reader *reader, struct oxp_view text
             read_section(reader, section);
         }
     } else if (root != NULL && root->kind != OXP_YAML_NULL) {
-        oxp_config_fault(reader, root->line, root->column,
-                         "found %s; expected sections, such as web:", kind_text(root));
+        OXP_FAULT(&reader->fields, root, "found %s; expected sections, such as web:", oxp_fields_kind(root));
     }
     oxp_yaml_free(yaml);
 }

@@ -1,5 +1,6 @@
 #include "exporter/config/reader.h"
 
+#include "lib/base/ascii.h"
 #include "lib/base/utf8.h"
 #include <stdlib.h>
 
@@ -7,17 +8,6 @@
  * text: NAME=VALUE pairs with commas between them, where \ before a comma or a \ makes it one of the value's. */
 
 #define PAIRS_MAX 16
-
-static bool is_label_name(struct oxp_view name) {
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-        if (!letter && (i == 0 || c < '0' || c > '9')) {
-            return false;
-        }
-    }
-    return name.len != 0;
-}
 
 /* Names that every sample or alert has for another reason. */
 static bool is_reserved(struct oxp_view name) {
@@ -31,7 +21,7 @@ static bool is_reserved(struct oxp_view name) {
 }
 
 enum oxp_status oxp_label_name_check(struct oxp_view name, struct oxp_error *why) {
-    if (!is_label_name(name)) {
+    if (!oxp_ascii_is_name(name)) {
         return oxp_error_set(why, OXP_ERR_INVALID, 0, 0,
                              "\"%s\" is no label name; expected letters, digits and underscores, no digit first",
                              oxp_shown(name).text);

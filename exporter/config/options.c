@@ -1,8 +1,6 @@
 #include "exporter/config/reader.h"
 
-#include <stdlib.h>
-
-enum { NAME_MAX_BYTES = 64 };
+#include "lib/base/nearest.h"
 
 static const struct oxp_option_spec specs[] = {
 #define OPTION(id, key_, flag_, type_, initial_, least_, most_, choices_, reloadable_, help_)                          \
@@ -58,55 +56,16 @@ enum oxp_option oxp_option_find(struct oxp_view name, enum oxp_option_name form)
     return OXP_OPTIONS;
 }
 
-static unsigned least_of(unsigned a, unsigned b) {
-    return a < b ? a : b;
-}
-
-/* Optimal string alignment distance, three rows at a time. Both are shorter than NAME_MAX_BYTES. */
-static unsigned distance(struct oxp_view a, struct oxp_view b) {
-    unsigned rows[3][NAME_MAX_BYTES + 1];
-    unsigned *before = rows[0], *last = rows[1], *now = rows[2];
-    for (size_t j = 0; j <= b.len; j++) {
-        last[j] = (unsigned)j;
-    }
-    for (size_t i = 1; i <= a.len; i++) {
-        now[0] = (unsigned)i;
-        for (size_t j = 1; j <= b.len; j++) {
-            unsigned cost = a.ptr[i - 1] != b.ptr[j - 1];
-            now[j] = least_of(least_of(last[j] + 1, now[j - 1] + 1), last[j - 1] + cost);
-            if (i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1]) {
-                now[j] = least_of(now[j], before[j - 2] + 1);
-            }
-        }
-        unsigned *spare = before;
-        before = last;
-        last = now;
-        now = spare;
-    }
-    return last[b.len];
-}
-
 struct oxp_view oxp_option_nearest(struct oxp_view name, enum oxp_option_name form) {
-    struct oxp_view nearest = {NULL, 0};
-    if (name.len == 0 || name.len >= NAME_MAX_BYTES) {
-        return nearest;
-    }
-    /* More than a third of the letters wrong is another word. */
-    unsigned best = (unsigned)name.len / 3 + 1;
+    struct oxp_nearest nearest = oxp_nearest_begin(name);
     bool in_file = form == OXP_NAME_KEY || form == OXP_NAME_SECTION;
     for (enum oxp_option option = 0; option < OXP_OPTIONS; option++) {
-        struct oxp_view candidate = oxp_option_name(option, form);
         bool elsewhere = in_file ? oxp_option_outside_file(option) : oxp_option_file_only(option);
-        if (elsewhere || candidate.len >= NAME_MAX_BYTES) {
-            continue;
-        }
-        unsigned d = distance(name, candidate);
-        if (d < best) {
-            best = d;
-            nearest = candidate;
+        if (!elsewhere) {
+            oxp_nearest_try(&nearest, oxp_option_name(option, form));
         }
     }
-    return nearest;
+    return nearest.name;
 }
 
 static void append_choices(struct oxp_buf *out, const char *choices) {

@@ -7,6 +7,7 @@
 
 #include "exporter/config/config.h"
 #include "lib/base/buf.h"
+#include "lib/yaml/fields.h"
 
 #define OXP_CONFIG_VALUE_MAX 4096 /* bytes of one value, after expansion */
 
@@ -81,6 +82,7 @@ struct oxp_config_reader {
     enum oxp_status status; /* of the first fault */
     void (*report)(void *ctx, const struct oxp_error *error);
     void *ctx;
+    struct oxp_fields fields; /* file.c: hands the faults of nodes to oxp_config_fault */
 };
 
 void oxp_config_fault(struct oxp_config_reader *reader, unsigned line, unsigned column, const char *format, ...)

@@ -1,7 +1,5 @@
 #include "exporter/config/reader.h"
 
-#include "lib/yaml/yaml.h"
-
 /* Options of type TREE: sections of the file whose grammar is another module's (`alerting`, `cloudwatch`). Here they
  * are copied, with the variables of their texts expanded, into an arena of the configuration; every node keeps its
  * place in the file. The text of such an option is the copy in one canonical line, so that two of them can be compared.
@@ -28,7 +26,7 @@ static struct oxp_view copy_text(struct copying *copying, const struct oxp_yaml_
     } else if (status == OXP_ERR_NOMEM) {
         copying->arena->status = OXP_ERR_NOMEM;
     } else {
-        oxp_config_fault(copying->reader, node->line, node->column, "%s: %s", copying->name, why.text);
+        OXP_FAULT(&copying->reader->fields, node, "%s: %s", copying->name, why.text);
         copying->ok = false;
     }
     oxp_buf_fini(&value);
@@ -86,8 +84,7 @@ void oxp_config_read_tree(struct oxp_config_reader *reader, const struct oxp_yam
         return; /* as if it were not there */
     }
     if (section->kind != OXP_YAML_MAPPING) {
-        oxp_config_fault(reader, section->line, section->column, "%s: found %s; expected a mapping of keys to values",
-                         spec->key, section->kind == OXP_YAML_SCALAR ? "text" : "a list");
+        oxp_fields_wrong_kind(&reader->fields, section, spec->key, "a mapping of keys to values");
         return;
     }
     struct oxp_arena scratch;

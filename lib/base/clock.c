@@ -25,6 +25,16 @@ const struct oxp_clock *oxp_clock_system(void) {
     return &clock;
 }
 
+double oxp_clock_wall_s(void *ctx) {
+    (void)ctx;
+    return oxp_wall_seconds(oxp_clock_wall(oxp_clock_system()));
+}
+
+double oxp_clock_mono_s(void *ctx) {
+    (void)ctx;
+    return (double)oxp_clock_mono(oxp_clock_system()).ns / 1e9;
+}
+
 /* `clock` is the first member of its struct oxp_clock_manual. */
 static struct oxp_mono manual_mono(const struct oxp_clock *clock) {
     return ((const struct oxp_clock_manual *)clock)->mono_now;

@@ -26,6 +26,11 @@ struct oxp_clock {
 /* The system's clocks (CLOCK_MONOTONIC, CLOCK_REALTIME). Any thread. */
 const struct oxp_clock *oxp_clock_system(void);
 
+/* The system's clocks in seconds: unix time, and since an unknown start. They have the shape of the callbacks that
+ * options take for a time, and look at no context. Any thread. */
+double oxp_clock_wall_s(void *ctx);
+double oxp_clock_mono_s(void *ctx);
+
 static inline struct oxp_mono oxp_clock_mono(const struct oxp_clock *clock) {
     return clock->mono(clock);
 }

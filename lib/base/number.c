@@ -13,6 +13,8 @@
  * one sticky digit says. */
 #include "lib/base/number.h"
 
+#include "lib/base/ascii.h"
+
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
@@ -359,10 +361,6 @@ struct scan {
     struct oxp_view all; /* integer digits, point, fraction digits */
 };
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
 static void scan_digit(struct scan *scan, char c) {
     if (scan->significant > 0 || c != '0') {
         scan->significant++;
@@ -384,7 +382,7 @@ static bool scan_exponent(struct scan *scan, const char *at, const char *end) {
         return false;
     }
     for (; at < end; at++) {
-        if (!is_digit(*at)) {
+        if (!oxp_is_digit(*at)) {
             return false;
         }
         if (exponent < INT64_C(1) << 56) {
@@ -405,13 +403,13 @@ static bool scan_number(struct oxp_view text, bool strict, struct scan *scan) {
         scan->negative = *at++ == '-';
     }
     const char *start = at;
-    while (at < end && is_digit(*at)) {
+    while (at < end && oxp_is_digit(*at)) {
         scan_digit(scan, *at++);
     }
     size_t before = (size_t)(at - start), behind = 0;
     if (at < end && *at == '.') {
         const char *fraction = ++at;
-        while (at < end && is_digit(*at)) {
+        while (at < end && oxp_is_digit(*at)) {
             scan_digit(scan, *at++);
         }
         behind = (size_t)(at - fraction);
@@ -542,7 +540,7 @@ enum oxp_status oxp_number_parse_u64(struct oxp_view text, uint64_t *value_out) 
     uint64_t value = 0;
     enum oxp_status status = text.len == 0 ? OXP_ERR_SYNTAX : OXP_OK;
     for (size_t i = 0; i < text.len; i++) {
-        if (!is_digit(text.ptr[i])) {
+        if (!oxp_is_digit(text.ptr[i])) {
             return OXP_ERR_SYNTAX;
         }
         if (__builtin_mul_overflow(value, (uint64_t)10, &value) ||

@@ -10,6 +10,18 @@
 #include <oxpecker/view.h>
 #include <stdint.h>
 
+/* The bits of a double (IEEE 754), and the double of such bits: NaN's payload and the sign of zero are kept. */
+static inline uint64_t oxp_bits_of(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+static inline double oxp_bits_double(uint64_t bits) {
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 /* Bytes that are always enough for either writer; no NUL is written. */
 #define OXP_NUMBER_MAX 32
 

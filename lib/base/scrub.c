@@ -1,5 +1,6 @@
 #include "lib/base/scrub.h"
 
+#include "lib/base/ascii.h"
 #include <stdint.h>
 
 /* Every rule hangs on two neighbouring bytes, its trigger, which are rare in ordinary text. A scan compares sixteen
@@ -34,10 +35,6 @@ static const struct span nothing = {0, 0};
 
 /* ---- Bytes ---- */
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
 static bool is_upper(char c) {
     return c >= 'A' && c <= 'Z';
 }
@@ -47,7 +44,7 @@ static bool is_lower(char c) {
 }
 
 static bool is_alnum(char c) {
-    return is_digit(c) || is_upper(c) || is_lower(c);
+    return oxp_is_digit(c) || is_upper(c) || is_lower(c);
 }
 
 static bool is_key_char(char c) { /* base64url, and what keys are made of */
@@ -63,7 +60,7 @@ static bool is_bearer_char(char c) { /* RFC 6750 section 2.1 */
 }
 
 static bool is_aws_char(char c) {
-    return is_upper(c) || is_digit(c);
+    return is_upper(c) || oxp_is_digit(c);
 }
 
 static bool is_space(char c) {
@@ -137,7 +134,7 @@ static bool looks_random(struct oxp_view text, size_t start, size_t end) {
     bool letters = false, others = false;
     for (size_t i = start; i < end; i++) {
         letters = letters || is_lower(text.ptr[i]) || is_upper(text.ptr[i]);
-        others = others || is_digit(text.ptr[i]) || is_upper(text.ptr[i]);
+        others = others || oxp_is_digit(text.ptr[i]) || is_upper(text.ptr[i]);
     }
     return letters && others;
 }

@@ -1,9 +1,8 @@
 #include "lib/checkpoint/redis_api.h"
 
-#include <dlfcn.h>
+#include "lib/base/library.h"
 #include <pthread.h>
 #include <stddef.h>
-#include <string.h>
 
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
@@ -13,29 +12,14 @@ static pthread_once_t load_once = PTHREAD_ONCE_INIT;
 static struct oxp_redis_api api;
 static bool loaded;
 
-static const struct {
-    const char *symbol;
-    size_t offset;
-} functions[] = {
+static const struct oxp_library_function functions[] = {
 #define X(member, symbol) {#symbol, offsetof(struct oxp_redis_api, member)},
     OXP_REDIS_FUNCTIONS(X)
 #undef X
 };
 
 static void load(void) {
-    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL) {
-        return;
-    }
-    loaded = true;
-    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
-        void *function = dlsym(library, functions[i].symbol);
-        memcpy((char *)&api + functions[i].offset, &function, sizeof function);
-        loaded = loaded && function != NULL;
-    }
-    if (!loaded) {
-        dlclose(library);
-    }
+    loaded = oxp_library_load(LIBRARY, functions, sizeof functions / sizeof functions[0], &api) != NULL;
 }
 
 const struct oxp_redis_api *oxp_redis_load(void) {

@@ -47,6 +47,18 @@ static enum oxp_status bad_key(struct oxp_error *error) {
     return oxp_error_set(error, OXP_ERR_INVALID, 0, 0, "not a key of a store");
 }
 
+/* Sends a command whose answer says only that it was done. */
+static enum oxp_status tell(struct redis *redis, const struct oxp_redis_words *command, struct oxp_error *error) {
+    redisReply *reply = NULL;
+    pthread_mutex_lock(&redis->lock);
+    enum oxp_status status = oxp_redis_ask(&redis->link, command, &reply, error);
+    pthread_mutex_unlock(&redis->lock);
+    if (reply != NULL) {
+        redis->link.api->reply_free(reply);
+    }
+    return status;
+}
+
 static enum oxp_status redis_put(struct oxp_store *store, const char *key, struct oxp_view value,
                                  struct oxp_error *error) {
     struct redis *redis = redis_of(store);
@@ -55,21 +67,14 @@ static enum oxp_status redis_put(struct oxp_store *store, const char *key, struc
         return bad_key(error);
     }
     char now[OXP_NUMBER_MAX];
-    size_t now_len = oxp_number_from_double(now, oxp_wall_seconds(oxp_clock_wall(oxp_clock_system())));
+    size_t now_len = oxp_number_from_double(now, oxp_clock_wall_s(NULL));
     struct oxp_redis_words command = oxp_redis_words_of(OXP_VIEW("HSET"));
     oxp_redis_add_word(&command, full.view);
     oxp_redis_add_word(&command, OXP_VIEW("value"));
     oxp_redis_add_word(&command, value);
     oxp_redis_add_word(&command, OXP_VIEW("time"));
     oxp_redis_add_word(&command, oxp_view_of(now, now_len));
-    redisReply *reply = NULL;
-    pthread_mutex_lock(&redis->lock);
-    enum oxp_status status = oxp_redis_ask(&redis->link, &command, &reply, error);
-    pthread_mutex_unlock(&redis->lock);
-    if (reply != NULL) {
-        redis->link.api->reply_free(reply);
-    }
-    return status;
+    return tell(redis, &command, error);
 }
 
 static enum oxp_status copy_value(const redisReply *reply, size_t max_bytes, char **value_out, size_t *len_out) {
@@ -138,14 +143,7 @@ static enum oxp_status redis_remove(struct oxp_store *store, const char *key, st
     }
     struct oxp_redis_words command = oxp_redis_words_of(OXP_VIEW("DEL"));
     oxp_redis_add_word(&command, full.view);
-    redisReply *reply = NULL;
-    pthread_mutex_lock(&redis->lock);
-    enum oxp_status status = oxp_redis_ask(&redis->link, &command, &reply, error);
-    pthread_mutex_unlock(&redis->lock);
-    if (reply != NULL) {
-        redis->link.api->reply_free(reply);
-    }
-    return status;
+    return tell(redis, &command, error);
 }
 
 /* ---- Listing: pages of SCAN, and for each page one exchange that asks for sizes and times. SCAN may give a key

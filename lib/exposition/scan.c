@@ -1,5 +1,6 @@
 #include "lib/exposition/scan.h"
 
+#include "lib/base/ascii.h"
 #include "lib/base/number.h"
 #include <math.h>
 
@@ -7,16 +8,12 @@ static bool is_blank(unsigned char c) {
     return c == ' ' || c == '\t';
 }
 
-static bool is_digit(int c) {
-    return c >= '0' && c <= '9';
-}
-
 static bool is_letter(int c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
 bool oxp_scan_is_label_char(unsigned char c) {
-    return is_letter(c) || is_digit(c);
+    return is_letter(c) || oxp_is_digit(c);
 }
 
 bool oxp_scan_is_metric_char(unsigned char c) {
@@ -65,7 +62,7 @@ enum oxp_status oxp_scan_metric_name(struct oxp_scan *scan, struct oxp_view *nam
 
 static size_t count_digits(struct oxp_view text, size_t from) {
     size_t n = 0;
-    while (from + n < text.len && is_digit(text.ptr[from + n])) {
+    while (from + n < text.len && oxp_is_digit(text.ptr[from + n])) {
         n++;
     }
     return n;

@@ -32,11 +32,6 @@ struct oxp_logger {
     atomic_ullong written[OXP_LOG_LEVELS];
 };
 
-static double system_now(void *ctx) {
-    (void)ctx;
-    return oxp_wall_seconds(oxp_clock_wall(oxp_clock_system()));
-}
-
 enum oxp_status oxp_logger_new(const struct oxp_logger_options *options, struct oxp_logger **logger_out) {
     struct oxp_logger *logger = calloc(1, sizeof *logger);
     if (logger == NULL || oxp_ring_new(options->recent, &logger->ring) != OXP_OK) {
@@ -54,7 +49,7 @@ enum oxp_status oxp_logger_new(const struct oxp_logger_options *options, struct 
     logger->utc_offset_s = options->utc_offset_s;
     logger->reporter = options->reporter;
     logger->report_level = options->report_level;
-    logger->now_s = options->now_s == NULL ? system_now : options->now_s;
+    logger->now_s = options->now_s == NULL ? oxp_clock_wall_s : options->now_s;
     logger->ctx = options->ctx;
     *logger_out = logger;
     return OXP_OK;

@@ -16,6 +16,7 @@
 #define OXP_METRICS_INTERNAL_H
 
 #include "lib/base/map.h"
+#include "lib/base/number.h"
 #include <oxpecker/metrics.h>
 #include <pthread.h>
 
@@ -108,18 +109,6 @@ struct oxp_registry {
     struct oxp_family *last;
     struct oxp_map names; /* every name that a family's samples or its OpenMetrics family take -> family */
 };
-
-static inline uint64_t oxp_bits_of(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static inline double oxp_bits_double(uint64_t bits) {
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
 
 static inline double oxp_cell_double(const _Atomic uint64_t *cell) {
     return oxp_bits_double(atomic_load_explicit(cell, memory_order_relaxed));

@@ -7,11 +7,6 @@
 #define SERIES_DEFAULT 100000
 #define SERIES_PER_FAMILY_DEFAULT 10000
 
-static double system_now_s(void *ctx) {
-    (void)ctx;
-    return oxp_wall_seconds(oxp_clock_wall(oxp_clock_system()));
-}
-
 enum oxp_status oxp_registry_new(const struct oxp_registry_options *options, struct oxp_registry **registry_out) {
     static const struct oxp_registry_options none;
     if (options == NULL) {
@@ -23,7 +18,7 @@ enum oxp_status oxp_registry_new(const struct oxp_registry_options *options, str
     }
     registry->cap = options->series == 0 ? SERIES_DEFAULT : options->series;
     registry->family_cap = options->series_per_family == 0 ? SERIES_PER_FAMILY_DEFAULT : options->series_per_family;
-    registry->now_s = options->now_s == NULL ? system_now_s : options->now_s;
+    registry->now_s = options->now_s == NULL ? oxp_clock_wall_s : options->now_s;
     registry->on_drop = options->on_drop;
     registry->ctx = options->ctx;
     pthread_mutex_init(&registry->lock, NULL);

@@ -1,5 +1,6 @@
 #include "lib/net/curl_api.h"
 
+#include "lib/base/library.h"
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -15,33 +16,16 @@ static bool loaded;
 static pthread_once_t version_once = PTHREAD_ONCE_INIT;
 static char version_text[256];
 
-static const struct {
-    const char *symbol;
-    size_t offset;
-} functions[] = {
+static const struct oxp_library_function functions[] = {
 #define X(member, symbol) {#symbol, offsetof(struct oxp_curl_api, member)},
     OXP_CURL_FUNCTIONS(X)
 #undef X
 };
 
-static bool find_functions(void *library) {
-    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
-        void *function = dlsym(library, functions[i].symbol);
-        if (function == NULL) {
-            return false;
-        }
-        memcpy((char *)&api + functions[i].offset, &function, sizeof function);
-    }
-    return true;
-}
-
 static void load(void) {
-    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL) {
-        return;
-    }
-    loaded = find_functions(library) && api.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-    if (!loaded) {
+    void *library = oxp_library_load(LIBRARY, functions, sizeof functions / sizeof functions[0], &api);
+    loaded = library != NULL && api.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    if (library != NULL && !loaded) {
         dlclose(library);
     }
 }

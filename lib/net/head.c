@@ -1,5 +1,7 @@
 #include "lib/net/head.h"
 
+#include "lib/base/ascii.h"
+
 void oxp_head_init(struct oxp_head *head) {
     *head = (struct oxp_head){0};
     oxp_buf_init(&head->lines, 0);
@@ -7,20 +9,6 @@ void oxp_head_init(struct oxp_head *head) {
 
 void oxp_head_fini(struct oxp_head *head) {
     oxp_buf_fini(&head->lines);
-}
-
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static struct oxp_view trimmed(struct oxp_view text) {
-    while (text.len != 0 && is_blank(text.ptr[0])) {
-        text = oxp_view_of(text.ptr + 1, text.len - 1);
-    }
-    while (text.len != 0 && is_blank(text.ptr[text.len - 1])) {
-        text.len--;
-    }
-    return text;
 }
 
 static bool fits(struct oxp_head *head, size_t len) {
@@ -41,7 +29,7 @@ static void append_value(struct oxp_head *head, struct oxp_view value) {
 }
 
 static void append_folded(struct oxp_head *head, struct oxp_view line) {
-    struct oxp_view more = trimmed(line);
+    struct oxp_view more = oxp_ascii_trim(line, " \t\r\n");
     if (head->lines.len != 0 && head->lines.status == OXP_OK && fits(head, more.len + 1)) {
         head->lines.data[head->lines.len - 1] = ' ';
         append_value(head, more);
@@ -53,8 +41,9 @@ static void append_header(struct oxp_head *head, struct oxp_view line) {
     if (colon == NULL || colon == line.ptr) {
         return;
     }
-    struct oxp_view name = trimmed(oxp_view_of(line.ptr, (size_t)(colon - line.ptr)));
-    struct oxp_view value = trimmed(oxp_view_of(colon + 1, line.len - (size_t)(colon - line.ptr) - 1));
+    struct oxp_view name = oxp_ascii_trim(oxp_view_of(line.ptr, (size_t)(colon - line.ptr)), " \t\r\n");
+    struct oxp_view value =
+        oxp_ascii_trim(oxp_view_of(colon + 1, line.len - (size_t)(colon - line.ptr) - 1), " \t\r\n");
     if (!fits(head, name.len + 2 + value.len + 1)) {
         return;
     }
@@ -74,7 +63,7 @@ void oxp_head_take(struct oxp_head *head, struct oxp_view line) {
         oxp_buf_clear(&head->lines);
         head->open = true;
         head->full = false;
-    } else if (trimmed(line).len == 0) {
+    } else if (oxp_ascii_trim(line, " \t\r\n").len == 0) {
         head->open = false;
     } else if (head->open && (line.ptr[0] == ' ' || line.ptr[0] == '\t')) {
         append_folded(head, line);

@@ -11,6 +11,7 @@
  */
 #include "lib/regex/re2.h"
 
+#include "lib/base/ascii.h"
 #include "lib/base/cursor.h"
 #include "lib/base/utf8.h"
 
@@ -43,20 +44,12 @@ static enum oxp_status fail_paren(struct translator *t, const char *at, const ch
                          (int)whole.len, whole.ptr);
 }
 
-static bool is_digit(int c) {
-    return c >= '0' && c <= '9';
-}
-
-static bool is_letter(int c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static bool is_word(int c) {
-    return is_digit(c) || is_letter(c) || c == '_';
+    return oxp_is_digit(c) || oxp_is_letter(c) || c == '_';
 }
 
 static int hex_of(int c) {
-    return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return oxp_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 static void put_code_point(struct translator *t, uint32_t c) {
@@ -127,7 +120,7 @@ static enum oxp_status put_property(struct translator *t, const char *at) {
         oxp_buf_append_char(t->out, '}');
         return OXP_OK;
     }
-    if (!is_letter(oxp_cursor_peek(&t->in))) {
+    if (!oxp_is_letter(oxp_cursor_peek(&t->in))) {
         return fail_at(t, OXP_ERR_SYNTAX, at, "invalid character class range");
     }
     oxp_buf_append_char(t->out, (char)oxp_cursor_next(&t->in));
@@ -187,8 +180,8 @@ static enum oxp_status take_escaped(struct translator *t, const char *at, uint32
             return OXP_OK;
         }
     }
-    if (c >= 128 || is_digit(c) || is_letter(c)) {
-        bool reference = is_digit(c) || c == 'g' || c == 'k';
+    if (c >= 128 || oxp_is_digit(c) || oxp_is_letter(c)) {
+        bool reference = oxp_is_digit(c) || c == 'g' || c == 'k';
         return fail_at(t, reference ? OXP_ERR_UNSUPPORTED : OXP_ERR_SYNTAX, at,
                        reference ? "invalid escape sequence (no backreferences in RE2)" : "invalid escape sequence");
     }
@@ -423,7 +416,7 @@ static bool take_counts(struct oxp_cursor *in, size_t *least_out, size_t *most_o
     *open_out = false;
     for (int i = 0; i < 2; i++) {
         size_t digits = 0;
-        for (; is_digit(oxp_cursor_peek(&try)); digits++) {
+        for (; oxp_is_digit(oxp_cursor_peek(&try)); digits++) {
             int digit = oxp_cursor_next(&try) - '0';
             number[i] = number[i] > OXP_RE2_REPEAT_MAX ? number[i] : number[i] * 10 + (size_t)digit;
         }

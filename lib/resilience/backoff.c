@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "lib/base/ascii.h"
 #include "lib/base/number.h"
 #include <oxpecker/retry.h>
 
@@ -158,16 +159,6 @@ bool oxp_http_date_parse(struct oxp_view text, double wall_s, int64_t *unix_s_ou
 
 /* ---- Hints ---- */
 
-static struct oxp_view trimmed(struct oxp_view text) {
-    while (text.len != 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-        text = oxp_view_of(text.ptr + 1, text.len - 1);
-    }
-    while (text.len != 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t')) {
-        text.len--;
-    }
-    return text;
-}
-
 static bool accept(double seconds, double *hint_s_out) {
     if (!(seconds > 0)) {
         return false;
@@ -178,11 +169,11 @@ static bool accept(double seconds, double *hint_s_out) {
 
 bool oxp_hint_parse(struct oxp_view retry_after_ms, struct oxp_view retry_after, double wall_s, double *hint_s_out) {
     double number;
-    enum oxp_status status = oxp_number_parse_json(trimmed(retry_after_ms), &number);
+    enum oxp_status status = oxp_number_parse_json(oxp_ascii_trim(retry_after_ms, " \t"), &number);
     if (status == OXP_OK && accept(number / 1000, hint_s_out)) {
         return true;
     }
-    struct oxp_view text = trimmed(retry_after);
+    struct oxp_view text = oxp_ascii_trim(retry_after, " \t");
     if (oxp_number_parse_json(text, &number) == OXP_OK) { /* fractions are not RFC 9110's, but SDKs take them */
         return accept(number, hint_s_out);
     }

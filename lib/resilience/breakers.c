@@ -11,14 +11,14 @@ double oxp_breakers_now_s(const struct oxp_breakers *breakers) {
     if (breakers->options.now_s != NULL) {
         return breakers->options.now_s(breakers->options.ctx);
     }
-    return (double)oxp_clock_mono(oxp_clock_system()).ns / 1e9;
+    return oxp_clock_mono_s(NULL);
 }
 
 double oxp_breakers_wall_s(const struct oxp_breakers *breakers) {
     if (breakers->options.wall_s != NULL) {
         return breakers->options.wall_s(breakers->options.ctx);
     }
-    return oxp_wall_seconds(oxp_clock_wall(oxp_clock_system()));
+    return oxp_clock_wall_s(NULL);
 }
 
 /* ---- Fork ----

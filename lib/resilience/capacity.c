@@ -2,14 +2,12 @@
  * catalogue, section 1.1). The present count may stand before the limit or be missing. */
 #include "lib/resilience/codes.h"
 
+#include "lib/base/ascii.h"
+
 enum {
     GAP_BYTES = 6, /* between the word and its number: " of ", ": ", "=", "ed to " */
     NUMBER_MAX = 1000000,
 };
-
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 
 /* The number behind the first `word` that has one, or 0. The word may go on ("current", "currently"), but not begin
  * before. */
@@ -21,11 +19,11 @@ static unsigned number_behind(struct oxp_view text, const char *word) {
             continue;
         }
         size_t digit = at + len;
-        for (size_t skipped = 0; digit < text.len && !is_digit(text.ptr[digit]) && skipped < GAP_BYTES; skipped++) {
+        for (size_t skipped = 0; digit < text.len && !oxp_is_digit(text.ptr[digit]) && skipped < GAP_BYTES; skipped++) {
             digit++;
         }
         unsigned number = 0;
-        for (; digit < text.len && is_digit(text.ptr[digit]) && number < NUMBER_MAX; digit++) {
+        for (; digit < text.len && oxp_is_digit(text.ptr[digit]) && number < NUMBER_MAX; digit++) {
             number = number * 10 + (unsigned)(text.ptr[digit] - '0');
         }
         if (number > 0 && number <= NUMBER_MAX) {

@@ -419,7 +419,7 @@ static void write_failure(const struct oxp_failure *failure) {
     char *text = oxp_failure_text(failure);
     oxp_buf_init(&buf, 0);
     oxp_buf_append_text(&buf, "{\"type\":\"error\",\"ts\":");
-    oxp_buf_append_json_double(&buf, oxp_wall_seconds(oxp_clock_wall(oxp_clock_system())));
+    oxp_buf_append_json_double(&buf, oxp_clock_wall_s(NULL));
     oxp_buf_append_text(&buf, ",\"code\":");
     oxp_buf_append_json_string(&buf, oxp_view_from(oxp_failure_code(failure)->name));
     oxp_buf_append_text(&buf, ",\"unhandled\":true,\"message\":");

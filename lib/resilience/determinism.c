@@ -1,5 +1,6 @@
 #include "lib/resilience/determinism.h"
 
+#include "lib/base/ascii.h"
 #include "lib/resilience/codes.h"
 
 #define FNV_BASIS UINT64_C(14695981039346656037)
@@ -8,13 +9,9 @@
 /* The signs that stand for what was left out; bytes that no text holds in UTF-8. */
 enum { SIGN_NUMBER = 0xFE, SIGN_QUOTED = 0xFF };
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
 /* Of a word: ids are written with dashes and underscores. Bytes of UTF-8 are letters. */
 static bool is_word(char c) {
-    return is_digit(c) || (oxp_fold_lower(c) >= 'a' && oxp_fold_lower(c) <= 'z') || c == '_' || c == '-' ||
+    return oxp_is_digit(c) || (oxp_fold_lower(c) >= 'a' && oxp_fold_lower(c) <= 'z') || c == '_' || c == '-' ||
            (unsigned char)c >= 0x80;
 }
 
@@ -37,7 +34,7 @@ static size_t word_end(struct oxp_view text, size_t at) {
 static bool is_number(struct oxp_view text, size_t at, size_t end) {
     bool hex = end - at >= 8;
     for (; at < end; at++) {
-        if (is_digit(text.ptr[at])) {
+        if (oxp_is_digit(text.ptr[at])) {
             return true;
         }
         hex = hex &&

@@ -121,10 +121,6 @@ static void keep_attribute(struct oxp_failure *failure, char **pool, const struc
     }
 }
 
-static double wall_s(void) {
-    return oxp_wall_seconds(oxp_clock_wall(oxp_clock_system()));
-}
-
 static bool says_nothing(const struct oxp_evidence *evidence, const struct oxp_code *code) {
     return evidence->code.len == 0 && strcmp(code->name, "unknown") == 0;
 }
@@ -161,7 +157,7 @@ struct oxp_failure *oxp_failure_new(const struct oxp_evidence *evidence, const s
     failure->code = oxp_classify(evidence);
     failure->status = evidence->status;
     failure->ws_code = evidence->ws_code;
-    failure->made_s = wall_s();
+    failure->made_s = oxp_clock_wall_s(NULL);
     failure->occurred_s = context->occurred_s > 0 ? context->occurred_s : failure->made_s;
     return failure;
 }
@@ -297,11 +293,11 @@ const struct oxp_ids *oxp_failure_ids(const struct oxp_failure *failure) {
 }
 
 double oxp_failure_occurred_s(const struct oxp_failure *failure) {
-    return failure->is_static ? wall_s() : failure->occurred_s;
+    return failure->is_static ? oxp_clock_wall_s(NULL) : failure->occurred_s;
 }
 
 double oxp_failure_made_s(const struct oxp_failure *failure) {
-    return failure->is_static ? wall_s() : failure->made_s;
+    return failure->is_static ? oxp_clock_wall_s(NULL) : failure->made_s;
 }
 
 const struct oxp_failure *oxp_failure_cause(const struct oxp_failure *failure) {

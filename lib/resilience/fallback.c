@@ -34,11 +34,6 @@ struct oxp_fallback {
     double first_again_s; /* monotonic; when the first may be tried again */
 };
 
-static double system_mono(void *ctx) {
-    (void)ctx;
-    return (double)oxp_clock_mono(oxp_clock_system()).ns / 1e9;
-}
-
 /* What a failure's action says: nobody else can do what must not be done, or need not be. */
 static bool default_may_fall(void *ctx, const struct oxp_failure *failure) {
     const char *action = oxp_failure_code(failure)->action;
@@ -80,7 +75,7 @@ enum oxp_status oxp_fallback_new(const struct oxp_fallback_options *options, str
     fallback->options.component = fallback->component;
     fallback->options.alternatives = fallback->alternatives;
     if (fallback->options.now_s == NULL) {
-        fallback->options.now_s = system_mono;
+        fallback->options.now_s = oxp_clock_mono_s;
     }
     if (fallback->options.may_fall == NULL) {
         fallback->options.may_fall = default_may_fall;

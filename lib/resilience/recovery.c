@@ -10,11 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static double system_now(void *ctx) {
-    (void)ctx;
-    return oxp_wall_seconds(oxp_clock_wall(oxp_clock_system()));
-}
-
 static double now(const struct oxp_recovery *recovery) {
     return recovery->options.now_s(recovery->options.ctx);
 }
@@ -73,7 +68,7 @@ enum oxp_status oxp_recovery_new(const struct oxp_recovery_options *options, str
     own->escalate_after = own->escalate_after == 0 ? 10 : own->escalate_after;
     own->incidents_max = own->incidents_max == 0 ? 1000 : own->incidents_max;
     own->debug_timeout_s = own->debug_timeout_s > 0 ? own->debug_timeout_s : 30;
-    own->now_s = own->now_s == NULL ? system_now : own->now_s;
+    own->now_s = own->now_s == NULL ? oxp_clock_wall_s : own->now_s;
     pthread_mutex_init(&recovery->lock, NULL);
     oxp_fork_add_mutex(&recovery->fork, OXP_FORK_PART, &recovery->lock);
     oxp_map_init(&recovery->by_key);

@@ -129,7 +129,7 @@ static void gather(const struct oxp_recovery *recovery, const struct oxp_inciden
 /* Rule 3. Runs without the lock. Gives how long it took. */
 double oxp_incident_debug(const struct oxp_recovery *recovery, const struct oxp_incident *copy,
                           const struct oxp_failure *failure, struct oxp_debug_answer *answer_out, bool *timed_out_out) {
-    double began_s = (double)oxp_clock_mono(oxp_clock_system()).ns / 1e9;
+    double began_s = oxp_clock_mono_s(NULL);
     struct oxp_buf context;
     memset(answer_out, 0, sizeof *answer_out);
     *timed_out_out = false;
@@ -150,7 +150,7 @@ double oxp_incident_debug(const struct oxp_recovery *recovery, const struct oxp_
                                recovery->options.debug_timeout_s, answer_out, timed_out_out);
     }
     oxp_buf_fini(&context);
-    double took_s = (double)oxp_clock_mono(oxp_clock_system()).ns / 1e9 - began_s;
+    double took_s = oxp_clock_mono_s(NULL) - began_s;
     *timed_out_out = *timed_out_out || took_s > recovery->options.debug_timeout_s;
     if (*timed_out_out) {
         answer_out->verdict = OXP_VERDICT_ERROR;

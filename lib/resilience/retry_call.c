@@ -14,7 +14,7 @@ static double now_of(const struct oxp_retry_options *options) {
     if (options->now_s != NULL) {
         return options->now_s(options->time_ctx);
     }
-    return (double)oxp_clock_mono(oxp_clock_system()).ns / 1e9;
+    return oxp_clock_mono_s(NULL);
 }
 
 static bool sleep_of(const struct oxp_retry_options *options, double seconds) {

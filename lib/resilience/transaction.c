@@ -44,11 +44,6 @@ struct oxp_transaction {
     size_t count;
 };
 
-static double system_mono(void *ctx) {
-    (void)ctx;
-    return (double)oxp_clock_mono(oxp_clock_system()).ns / 1e9;
-}
-
 static bool system_sleep(void *ctx, double seconds) {
     (void)ctx;
     return oxp_cancel_sleep(NULL, seconds);
@@ -67,7 +62,7 @@ enum oxp_status oxp_transactions_new(const struct oxp_transactions_options *opti
         return OXP_ERR_NOMEM;
     }
     manager->options = *options;
-    manager->options.now_s = options->now_s == NULL ? system_mono : options->now_s;
+    manager->options.now_s = options->now_s == NULL ? oxp_clock_mono_s : options->now_s;
     manager->options.sleep = options->sleep == NULL ? system_sleep : options->sleep;
     for (size_t i = 0; i < options->kind_count; i++) {
         const struct oxp_undo_kind *kind = &options->kinds[i];

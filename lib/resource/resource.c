@@ -24,7 +24,7 @@ enum oxp_status oxp_resource_read_at(const struct oxp_resource_roots *roots, int
     if (pid == 0) {
         pid = getpid();
     }
-    usage_out->taken_s = (double)oxp_clock_mono(oxp_clock_system()).ns / 1e9;
+    usage_out->taken_s = oxp_clock_mono_s(NULL);
     enum oxp_status status = oxp_resource_read_process(from.proc, pid, &usage_out->process);
     if (status == OXP_OK) {
         oxp_resource_read_container(&from, pid, &usage_out->container);

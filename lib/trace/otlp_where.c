@@ -2,6 +2,7 @@
  * Exporter Configuration"). */
 #include "lib/trace/otlp.h"
 
+#include "lib/base/ascii.h"
 #include <stdlib.h>
 #include <strings.h>
 
@@ -65,16 +66,6 @@ static bool is_token_char(char c) { /* RFC 9110, section 5.6.2 */
            (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
-static struct oxp_view trim(struct oxp_view text) {
-    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-        text = oxp_view_of(text.ptr + 1, text.len - 1);
-    }
-    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t')) {
-        text.len--;
-    }
-    return text;
-}
-
 static bool is_header_name(struct oxp_view name) {
     for (size_t i = 0; i < name.len; i++) {
         if (!is_token_char(name.ptr[i])) {
@@ -84,19 +75,12 @@ static bool is_header_name(struct oxp_view name) {
     return name.len > 0 && !(name.len == 12 && strncasecmp(name.ptr, "content-type", 12) == 0);
 }
 
-static int digit(char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* Appends the value without its percent signs. False when it could end its line, or begin another. */
 static bool append_value(struct oxp_buf *buf, struct oxp_view value) {
     for (size_t i = 0; i < value.len; i++) {
         char c = value.ptr[i];
-        int high = c == '%' && i + 2 < value.len ? digit(value.ptr[i + 1]) : -1;
-        int low = high < 0 ? -1 : digit(value.ptr[i + 2]);
+        int high = c == '%' && i + 2 < value.len ? oxp_hex_digit(value.ptr[i + 1]) : -1;
+        int low = high < 0 ? -1 : oxp_hex_digit(value.ptr[i + 2]);
         if (low >= 0) {
             c = (char)(high * 16 + low);
             i += 2;
@@ -140,8 +124,8 @@ enum oxp_status oxp_otlp_headers_read(struct oxp_view text, struct oxp_otlp_head
         struct oxp_view entry = oxp_view_of(text.ptr, len);
         const char *sign = len == 0 ? NULL : memchr(entry.ptr, '=', len);
         if (sign != NULL) {
-            struct oxp_view name = trim(oxp_view_of(entry.ptr, (size_t)(sign - entry.ptr)));
-            struct oxp_view value = trim(oxp_view_of(sign + 1, (size_t)(entry.ptr + len - sign) - 1));
+            struct oxp_view name = oxp_ascii_trim(oxp_view_of(entry.ptr, (size_t)(sign - entry.ptr)), " \t");
+            struct oxp_view value = oxp_ascii_trim(oxp_view_of(sign + 1, (size_t)(entry.ptr + len - sign) - 1), " \t");
             status = is_header_name(name) ? add_line(headers, name, value) : OXP_OK;
         }
         text = comma == NULL ? oxp_view_of(NULL, 0) : oxp_view_of(comma + 1, text.len - len - 1);

@@ -164,8 +164,7 @@ struct oxp_span *oxp_span_start(struct oxp_tracer *tracer, const struct oxp_span
         span->refs = 1;
         span->kind = (unsigned)options->kind > OXP_SPAN_CONSUMER ? OXP_SPAN_INTERNAL : options->kind;
         span->started = oxp_clock_mono(oxp_clock_system());
-        span->started_s =
-            tracer->now_s == NULL ? oxp_wall_seconds(oxp_clock_wall(oxp_clock_system())) : tracer->now_s(tracer->ctx);
+        span->started_s = tracer->now_s == NULL ? oxp_clock_wall_s(NULL) : tracer->now_s(tracer->ctx);
         span->started_s = span->started_s - span->started_s == 0 ? span->started_s : 0; /* not finite: a bad clock */
         give_texts(span, &texts);
     }

@@ -13,6 +13,8 @@
 
 #include "lib/trace/ids.h"
 
+#include "lib/base/ascii.h"
+
 enum { VERSION_AT = 0, TRACE_AT = 3, SPAN_AT = 36, FLAGS_AT = 53, WHOLE = 55 };
 
 static bool is_hex(char c) {
@@ -38,17 +40,6 @@ bool oxp_trace_id_is_valid(struct oxp_view id, size_t digits) {
     return zeros < digits;
 }
 
-/* Optional white space around a field value is no part of it (RFC 9110, section 5.5). */
-static struct oxp_view without_spaces(struct oxp_view text) {
-    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-        text = oxp_view_of(text.ptr + 1, text.len - 1);
-    }
-    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t')) {
-        text.len--;
-    }
-    return text;
-}
-
 static bool has_form(struct oxp_view text) {
     return text.len >= WHOLE && all_hex(text.ptr + VERSION_AT, 2) && text.ptr[TRACE_AT - 1] == '-' &&
            text.ptr[SPAN_AT - 1] == '-' && text.ptr[FLAGS_AT - 1] == '-' && all_hex(text.ptr + FLAGS_AT, 2);
@@ -60,7 +51,7 @@ static unsigned hex_value(char c) {
 
 enum oxp_status oxp_traceparent_read(struct oxp_view header, struct oxp_trace_context *context_out) {
     *context_out = (struct oxp_trace_context){.sampled = false};
-    struct oxp_view text = without_spaces(header);
+    struct oxp_view text = oxp_ascii_trim(header, " \t");
     if (!has_form(text)) {
         return OXP_ERR_SYNTAX;
     }

@@ -111,6 +111,47 @@ static void test_told_again(void **state) {
     world_close(&world);
 }
 
+/* A listener that begins anew hears of all that lasts at once, whatever the interval; and a rule that has not been
+ * evaluated, or fails, is awaited. */
+static void test_all_told(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, "groups: [{name: g, interval: 10m, rules: [{alert: Down, expr: up == 0}, "
+                       "{alert: Slow, expr: up == 0, for: 1h}, {record: r, expr: up}]}]");
+    assert_true(oxp_rules_awaits(world.rules, OXP_VIEW("Down")));
+    assert_false(oxp_rules_awaits(world.rules, OXP_VIEW("r")));
+    assert_false(oxp_rules_awaits(world.rules, OXP_VIEW("Gone")));
+    world_set(&world, "up,job=a", 0);
+    world_set(&world, "up,job=b", 0);
+    world_step(&world, 1);
+    assert_false(oxp_rules_awaits(world.rules, OXP_VIEW("Down")));
+    world_set(&world, "up,job=b", 1);
+    world_step(&world, 1);
+    oxp_buf_clear(&world.told);
+    world.telling_again = true;
+    oxp_rules_tell_all(world.rules, world_now(&world));
+    assert_told(&world, "600 SAME " A " 0\n600 SAME {alertname=\"Down\", job=\"b\"} 0\n");
+    assert_int_equal(world_load(&world, "groups: [{name: g, interval: 10m, rules: [{alert: Down, expr: up == 0}]}, "
+                                        "{name: h, interval: 10m, rules: [{alert: Down, expr: up == 2}]}]"),
+                     OXP_OK);
+    assert_true(oxp_rules_awaits(world.rules, OXP_VIEW("Down"))); /* the one that is new */
+    world_close(&world);
+}
+
+static void test_failing_is_awaited(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, GROUP("{alert: Down, expr: up + on() group_left up}"));
+    world_set(&world, "up,job=a", 0);
+    world_set(&world, "up,job=b", 0);
+    world_step(&world, 2);
+    assert_true(oxp_rules_awaits(world.rules, OXP_VIEW("Down")));
+    world_unset(&world, "up,job=b");
+    world_step(&world, 1);
+    assert_false(oxp_rules_awaits(world.rules, OXP_VIEW("Down")));
+    world_close(&world);
+}
+
 static void test_held(void **state) {
     (void)state;
     struct world world;
@@ -362,6 +403,8 @@ int main(void) {
         cmocka_unit_test(test_external_labels),
         cmocka_unit_test(test_queries_of_templates),
         cmocka_unit_test(test_told_again),
+        cmocka_unit_test(test_all_told),
+        cmocka_unit_test(test_failing_is_awaited),
         cmocka_unit_test(test_held),
         cmocka_unit_test(test_limit_of_alerts),
         cmocka_unit_test(test_failing_keeps_alerts),

@@ -1,38 +1,9 @@
 /* The short memory keeps its bounds of time and bytes, and takes no more than the goals say. */
 #include "lib/base/random.h"
-#include "tests/unit/alerts/tsdb/memory_support.h"
+#include "tests/unit/alerts/tsdb/memory_world.h"
 
 #define NAME OXP_NAME_LABEL
 enum { STEP = 15000 };
-
-static struct oxp_arena arena;
-static struct oxp_tsdb *tsdb;
-
-static void open_tsdb(int64_t retention_ms, size_t memory_limit) {
-    struct oxp_tsdb_options options = {.retention_ms = retention_ms, .memory_limit = memory_limit};
-    assert_int_equal(oxp_tsdb_new(&options, &tsdb), OXP_OK);
-}
-
-static int teardown(void **state) {
-    (void)state;
-    oxp_tsdb_free(tsdb);
-    tsdb = NULL;
-    oxp_arena_fini(&arena);
-    return 0;
-}
-
-static struct oxp_tsdb_series *series_at(const struct oxp_labels *labels) {
-    struct oxp_tsdb_series *series;
-    assert_non_null(labels);
-    assert_int_equal(oxp_tsdb_series_at(tsdb, labels, &series), OXP_OK);
-    return series;
-}
-
-static struct oxp_tsdb_stats stats(void) {
-    struct oxp_tsdb_stats stats;
-    oxp_tsdb_stats(tsdb, &stats);
-    return stats;
-}
 
 static void test_retention(void **state) {
     (void)state;
@@ -271,8 +242,6 @@ static void test_figures(void **state) {
     assert_true(each <= 2);
     assert_true(seen.bytes <= 12000000);
 }
-
-#define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

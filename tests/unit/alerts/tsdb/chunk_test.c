@@ -1,6 +1,7 @@
 /* Chunks give back what was put in, bit by bit, and are as small as they should be. */
 #include "alerts/tsdb/chunk.h"
 #include "alerts/tsdb/tsdb.h"
+#include "lib/base/number.h"
 #include "lib/base/random.h"
 
 #include <math.h>
@@ -18,16 +19,10 @@ struct column {
     uint64_t bits[MOST];
 };
 
-static uint64_t bits_of(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
 static void add(struct column *column, int64_t time_ms, double value) {
     assert_true(column->count < MOST);
     column->time_ms[column->count] = time_ms;
-    column->bits[column->count++] = bits_of(value);
+    column->bits[column->count++] = oxp_bits_of(value);
 }
 
 /* A chain of blocks as the short memory would make it. */
@@ -76,7 +71,7 @@ static void check(struct chain *chain, const struct column *column) {
         end -= count;
         for (unsigned i = 0; i < count; i++) {
             assert_int_equal(time_ms[i], column->time_ms[end + i]);
-            assert_int_equal(bits_of(value[i]), column->bits[end + i]);
+            assert_int_equal(oxp_bits_of(value[i]), column->bits[end + i]);
         }
         older = atomic_load(&chunk->older);
         free(chunk);
@@ -142,7 +137,7 @@ static void test_extreme_times(void **state) {
     }
     round_trip(&column);
     for (size_t i = 0; i < column.count; i++) {
-        column.bits[i] = bits_of(0.1);
+        column.bits[i] = oxp_bits_of(0.1);
     }
     round_trip(&column);
 }
@@ -257,7 +252,7 @@ static void test_every_prefix(void **state) {
             uint64_t head = atomic_load(&chain.newest->state);
             oxp_chunk_decode(chain.newest, head, chain.words[chain.chunks - 1], time_ms, got);
             assert_int_equal(time_ms[oxp_chunk_count(head) - 1], now);
-            assert_int_equal(bits_of(got[oxp_chunk_count(head) - 1]), column.bits[i]);
+            assert_int_equal(oxp_bits_of(got[oxp_chunk_count(head) - 1]), column.bits[i]);
         }
         check(&chain, &column);
     }

@@ -1,31 +1,9 @@
 /* A clock that was set back: what lies behind the new time is forgotten, to the sample, and everything else stays. */
 #include "lib/base/random.h"
 #include "tests/support/alloc_fail.h"
-#include "tests/unit/alerts/tsdb/memory_support.h"
+#include "tests/unit/alerts/tsdb/memory_world.h"
 
-enum { STEP = 15000, MOST = 1000, SERIES = 40 };
-
-static struct oxp_arena arena;
-static struct oxp_tsdb *tsdb;
-
-static void open_tsdb(size_t memory_limit) {
-    struct oxp_tsdb_options options = {.retention_ms = 3600000, .memory_limit = memory_limit};
-    assert_int_equal(oxp_tsdb_new(&options, &tsdb), OXP_OK);
-}
-
-static int teardown(void **state) {
-    (void)state;
-    oxp_tsdb_free(tsdb);
-    tsdb = NULL;
-    oxp_arena_fini(&arena);
-    return 0;
-}
-
-static struct oxp_tsdb_stats stats(void) {
-    struct oxp_tsdb_stats stats;
-    oxp_tsdb_stats(tsdb, &stats);
-    return stats;
-}
+enum { STEP = 15000, MOST = 1000, SERIES = 40, HOUR_MS = 3600000 };
 
 static struct oxp_tsdb_series *series_of(const char *id) {
     struct oxp_tsdb_series *series;
@@ -140,7 +118,7 @@ static void test_any_series_any_cut(void **state) {
     struct oxp_random random;
     oxp_random_seed(&random, 5);
     for (size_t round = 0; round < 6; round++) {
-        open_tsdb(0);
+        open_tsdb(HOUR_MS, 0);
         memset(models, 0, sizeof models);
         for (size_t i = 0; i < SERIES; i++) {
             char id[16];
@@ -186,7 +164,7 @@ static void test_borders(void **state) {
         {"the first one", 1000, 1},  {"before all", 999, 0},    {"long before", INT64_MIN, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        open_tsdb(0);
+        open_tsdb(HOUR_MS, 0);
         struct oxp_tsdb_series *series = series_of("a");
         for (int64_t time_ms = 1000; time_ms <= 4000; time_ms += 1000) {
             assert_int_equal(oxp_tsdb_append(tsdb, series, time_ms, 1), OXP_OK);
@@ -204,7 +182,7 @@ static void test_borders(void **state) {
 
 static void test_an_empty_memory(void **state) {
     (void)state;
-    open_tsdb(0);
+    open_tsdb(HOUR_MS, 0);
     oxp_tsdb_forget_after(tsdb, 0);
     struct oxp_tsdb_series *series = series_of("a");
     oxp_tsdb_forget_after(tsdb, 0);
@@ -231,7 +209,7 @@ static void test_reader(void **state) {
     struct oxp_tsdb_reader reader;
     struct oxp_tsdb_found *found;
     size_t count;
-    open_tsdb(0);
+    open_tsdb(HOUR_MS, 0);
     struct oxp_tsdb_series *series = series_of("a");
     for (int64_t i = 1; i <= 500; i++) {
         assert_int_equal(oxp_tsdb_append(tsdb, series, i * STEP, 0.37 * (double)i), OXP_OK);
@@ -261,7 +239,7 @@ static void test_while_memory_is_short(void **state) {
     static struct oxp_tsdb_series *series[MANY];
     struct oxp_random random;
     oxp_random_seed(&random, 4);
-    open_tsdb(LIMIT);
+    open_tsdb(HOUR_MS, LIMIT);
     for (size_t i = 0; i < MANY; i++) {
         char id[16];
         snprintf(id, sizeof id, "%zu", i);
@@ -357,8 +335,6 @@ static void test_failing_allocations(void **state) {
     (void)state;
     assert_true(alloc_fail_each(body, NULL) > 20);
 }
-
-#define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -296,6 +296,34 @@ static void test_loaded_series(void **state) {
     end(&world);
 }
 
+/* Another host's name over the same volume: what the former one left is not current any more. */
+static void test_loaded_of_another_host(void **state) {
+    (void)state;
+    struct world world;
+    begin(&world, NULL);
+    append_to(world.tsdb, "up,instance=before,job=j", 900000, 1);
+    append_to(world.tsdb, "g,instance=before,job=j", 900000, 1);
+    append_to(world.tsdb, "g,instance=before,job=j,replica=a", 900000, 1);
+    append_to(world.tsdb, "g,instance=before,job=other", 900000, 1);
+    append_to(world.tsdb, "g,instance=rules,job=j", 900000, 1);
+    append_to(world.tsdb, "of:rules,instance=before,job=j", 900000, 1);
+    append_to(world.tsdb, "up,instance=ended,job=j", 900000, oxp_stale_value());
+    append_to(world.tsdb, "g,instance=ended,job=j", 900000, 1);
+    append_to(world.tsdb, "up,job=j", 900000, 1);
+    oxp_gauge_set(oxp_family_only(add(&world, &gauge_spec)), 5);
+    assert_int_equal(tick(&world, 1010).stale, 3);
+    assert_memory(world.tsdb, "g",
+                  "g{instance=\"before\", job=\"j\"} 1@900 stale@1010\n"
+                  "g{instance=\"before\", job=\"j\", replica=\"a\"} 1@900 stale@1010\n"
+                  "g{instance=\"before\", job=\"other\"} 1@900\n"
+                  "g{instance=\"ended\", job=\"j\"} 1@900\n"
+                  "g{instance=\"i\", job=\"j\"} 5@1010\n"
+                  "g{instance=\"rules\", job=\"j\"} 1@900\n");
+    assert_memory(world.tsdb, "of:rules", "of:rules{instance=\"before\", job=\"j\"} 1@900\n");
+    assert_int_equal(tick(&world, 1025).stale, 0);
+    end(&world);
+}
+
 /* After a clean stop a counter goes on from before the last sample: there is no zero between. */
 static void test_loaded_and_restored(void **state) {
     (void)state;
@@ -599,6 +627,7 @@ int main(void) {
         cmocka_unit_test(test_hidden_series_end_and_come_back),
         cmocka_unit_test(test_ended_series_are_forgotten),
         cmocka_unit_test(test_loaded_series),
+        cmocka_unit_test(test_loaded_of_another_host),
         cmocka_unit_test(test_loaded_and_restored),
         cmocka_unit_test(test_time_that_does_not_go_forward),
         cmocka_unit_test(test_gaps),

@@ -2,46 +2,12 @@
  * allocation. Its bounds are in bounds_test.c. */
 #include "alerts/tsdb/points.h"
 #include "alerts/tsdb/series.h"
+#include "lib/base/number.h"
 #include "lib/base/random.h"
 #include "tests/support/alloc_fail.h"
-#include "tests/unit/alerts/tsdb/memory_support.h"
+#include "tests/unit/alerts/tsdb/memory_world.h"
 
 enum { STEP = 15000 };
-
-static struct oxp_arena arena;
-static struct oxp_tsdb *tsdb;
-
-static void open_tsdb(int64_t retention_ms, size_t memory_limit) {
-    struct oxp_tsdb_options options = {.retention_ms = retention_ms, .memory_limit = memory_limit};
-    assert_int_equal(oxp_tsdb_new(&options, &tsdb), OXP_OK);
-}
-
-static int teardown(void **state) {
-    (void)state;
-    oxp_tsdb_free(tsdb);
-    tsdb = NULL;
-    oxp_arena_fini(&arena);
-    return 0;
-}
-
-static struct oxp_tsdb_series *series_at(const struct oxp_labels *labels) {
-    struct oxp_tsdb_series *series;
-    assert_non_null(labels);
-    assert_int_equal(oxp_tsdb_series_at(tsdb, labels, &series), OXP_OK);
-    return series;
-}
-
-static struct oxp_tsdb_stats stats(void) {
-    struct oxp_tsdb_stats stats;
-    oxp_tsdb_stats(tsdb, &stats);
-    return stats;
-}
-
-static uint64_t bits_of(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
 
 /* ---- One series ---- */
 
@@ -121,14 +87,14 @@ static void check_range(const struct oxp_tsdb_reader *reader, const struct oxp_t
     assert_int_equal(points->count, end - first);
     for (size_t i = first; i < end; i++) {
         assert_int_equal(points->time_ms[i - first], model->time_ms[i]);
-        assert_int_equal(bits_of(points->value[i - first]), model->bits[i]);
+        assert_int_equal(oxp_bits_of(points->value[i - first]), model->bits[i]);
     }
     int64_t time_ms;
     double value;
     assert_int_equal(oxp_tsdb_newest(reader, series, after_ms, until_ms, &time_ms, &value), end > first);
     if (end > first) {
         assert_int_equal(time_ms, model->time_ms[end - 1]);
-        assert_int_equal(bits_of(value), model->bits[end - 1]);
+        assert_int_equal(oxp_bits_of(value), model->bits[end - 1]);
     }
 }
 
@@ -154,7 +120,7 @@ static void test_any_series_any_range(void **state) {
             value = any_value(&random, round % 5, value);
             assert_int_equal(oxp_tsdb_append(tsdb, series, now, value), OXP_OK);
             model.time_ms[model.count] = now;
-            model.bits[model.count++] = bits_of(value);
+            model.bits[model.count++] = oxp_bits_of(value);
         }
         check_range(&reader, series, &model, INT64_MIN, INT64_MAX, &points);
         for (unsigned i = 0; i < 20; i++) {
@@ -595,8 +561,6 @@ static void test_failing_allocations(void **state) {
     (void)state;
     assert_true(alloc_fail_each(body, NULL) > 20);
 }
-
-#define TEST(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -39,7 +39,10 @@ static void test_system(void **state) {
         assert_true(now >= before);
         before = now;
     }
-    assert_true(oxp_wall_seconds(oxp_clock_wall(clock)) > 1.7e9);
+    double wall_s = oxp_wall_seconds(oxp_clock_wall(clock)), mono_s = oxp_clock_mono_s(NULL);
+    assert_true(wall_s > 1.7e9);
+    assert_true(oxp_clock_wall_s(NULL) - wall_s > -1 && oxp_clock_wall_s(NULL) - wall_s < 60);
+    assert_true(mono_s * 1e9 >= (double)before && oxp_clock_mono_s(NULL) >= mono_s);
 }
 
 static void test_format(void **state) {

@@ -9,18 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static uint64_t bits_of(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static double double_of(uint64_t bits) {
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static const char *text_of(double value) {
     static char text[OXP_NUMBER_MAX + 1];
     text[oxp_number_from_double(text, value)] = '\0';
@@ -106,7 +94,7 @@ static void check_shortest(double value) {
     const char *text = text_of(value);
     char digits[OXP_NUMBER_MAX], theirs[OXP_NUMBER_MAX], rounded[64];
     size_t count = digits_of(text, digits);
-    if (bits_of(strtod(text, NULL)) != bits_of(value)) {
+    if (oxp_bits_of(strtod(text, NULL)) != oxp_bits_of(value)) {
         fail_msg("%a became %s", value, text);
     }
     int shortest = 1;
@@ -139,8 +127,8 @@ static void test_shortest_random(void **state) {
         } else if (i % 3 == 2) { /* few bits, and so short texts */
             bits &= ~UINT64_C(0) << 40;
         }
-        if (isfinite(double_of(bits)) && bits << 1 != 0) {
-            check_shortest(double_of(bits));
+        if (isfinite(oxp_bits_double(bits)) && bits << 1 != 0) {
+            check_shortest(oxp_bits_double(bits));
         }
     }
 }
@@ -164,8 +152,8 @@ static void test_shortest_edges(void **state) {
         check_shortest(3 * power / 2);
     }
     for (uint64_t bits = 1; bits < 3000; bits++) { /* subnormals */
-        check_shortest(double_of(bits));
-        check_shortest(double_of((UINT64_C(1) << 52) - bits));
+        check_shortest(oxp_bits_double(bits));
+        check_shortest(oxp_bits_double((UINT64_C(1) << 52) - bits));
     }
     check_shortest(DBL_MAX);
 }
@@ -269,11 +257,11 @@ static void test_accepted(void **state) {
         double json = 42, exposition = 42;
         enum oxp_status status = oxp_number_parse_json(view, &json);
         if ((status == OXP_OK) != ((rows[i].grammars & JSON) != 0) ||
-            (status == OXP_OK && bits_of(json) != bits_of(rows[i].value))) {
+            (status == OXP_OK && oxp_bits_of(json) != oxp_bits_of(rows[i].value))) {
             fail_msg("JSON %s: %s, %a", rows[i].text, oxp_status_name(status), json);
         }
         status = oxp_number_parse_exposition(view, &exposition);
-        if (status != OXP_OK || bits_of(exposition) != bits_of(rows[i].value)) {
+        if (status != OXP_OK || oxp_bits_of(exposition) != oxp_bits_of(rows[i].value)) {
             fail_msg("exposition %s: %s, %a", rows[i].text, oxp_status_name(status), exposition);
         }
     }
@@ -323,18 +311,18 @@ static void test_reading_random(void **state) {
     struct oxp_random random;
     oxp_random_seed(&random, 7);
     for (int i = 0; i < 100000; i++) {
-        double value = double_of(oxp_random_u64(&random)), read = 0;
+        double value = oxp_bits_double(oxp_random_u64(&random)), read = 0;
         if (!isfinite(value)) {
             continue;
         }
         char text[64];
         size_t len = oxp_number_from_double(text, value);
         assert_int_equal(oxp_number_parse_json(oxp_view_of(text, len), &read), OXP_OK);
-        assert_true(bits_of(read) == bits_of(value));
+        assert_true(oxp_bits_of(read) == oxp_bits_of(value));
         int digits = 1 + i % 25;
         len = (size_t)snprintf(text, sizeof text, "%.*e", digits, value);
         assert_int_equal(oxp_number_parse_exposition(oxp_view_of(text, len), &read), OXP_OK);
-        if (bits_of(read) != bits_of(strtod(text, NULL))) {
+        if (oxp_bits_of(read) != oxp_bits_of(strtod(text, NULL))) {
             fail_msg("%s was read as %a", text, read);
         }
     }
@@ -351,13 +339,13 @@ static void test_long_inputs(void **state) {
     int len = snprintf(text, sizeof text, "%.1080Lf", ((long double)value + (long double)next) / 2);
     double read = 0;
     assert_int_equal(oxp_number_parse_json(oxp_view_of(text, (size_t)len), &read), OXP_OK);
-    assert_true(bits_of(read) == bits_of(value)); /* a tie goes to even */
+    assert_true(oxp_bits_of(read) == oxp_bits_of(value)); /* a tie goes to even */
     memset(text + len, '0', TAIL);
     assert_int_equal(oxp_number_parse_json(oxp_view_of(text, (size_t)len + TAIL), &read), OXP_OK);
-    assert_true(bits_of(read) == bits_of(value));
+    assert_true(oxp_bits_of(read) == oxp_bits_of(value));
     text[len + TAIL - 1] = '1';
     assert_int_equal(oxp_number_parse_json(oxp_view_of(text, (size_t)len + TAIL), &read), OXP_OK);
-    assert_true(bits_of(read) == bits_of(next));
+    assert_true(oxp_bits_of(read) == oxp_bits_of(next));
     memset(text, '9', sizeof text);
     assert_int_equal(oxp_number_parse_json(oxp_view_of(text, sizeof text), &read), OXP_ERR_RANGE);
     assert_int_equal(oxp_number_parse_json(oxp_view_of(text, 308), &read), OXP_OK);

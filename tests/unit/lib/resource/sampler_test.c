@@ -13,46 +13,31 @@
 #include <unistd.h>
 
 #include "tests/support/alloc_fail.h"
+#include "tests/support/tally.h"
 #include "tests/unit/lib/resource/tree.h"
 #include <oxpecker/resource.h>
 
 struct heard {
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    unsigned count;
+    struct tally tally; /* its mutex guards the rest */
     bool first_is_nan, second_is_known, blocks_signals;
     double last_s;
 };
 
 static void heard_init(struct heard *heard) {
-    *heard = (struct heard){.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    *heard = (struct heard){.tally = TALLY_INIT};
 }
 
 static void hear(void *ctx, const struct oxp_resource_usage *usage, double cpu_percent) {
     struct heard *heard = ctx;
     sigset_t blocked;
     pthread_sigmask(SIG_SETMASK, NULL, &blocked);
-    pthread_mutex_lock(&heard->mutex);
-    heard->first_is_nan = heard->count == 0 ? isnan(cpu_percent) : heard->first_is_nan;
-    heard->second_is_known = heard->count == 1 ? !isnan(cpu_percent) : heard->second_is_known;
+    pthread_mutex_lock(&heard->tally.mutex);
+    heard->first_is_nan = heard->tally.count == 0 ? isnan(cpu_percent) : heard->first_is_nan;
+    heard->second_is_known = heard->tally.count == 1 ? !isnan(cpu_percent) : heard->second_is_known;
     heard->blocks_signals = sigismember(&blocked, SIGTERM) == 1;
     heard->last_s = usage->taken_s;
-    heard->count++;
-    pthread_cond_signal(&heard->changed);
-    pthread_mutex_unlock(&heard->mutex);
-}
-
-static void wait_for(struct heard *heard, unsigned count) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 30;
-    int result = 0;
-    pthread_mutex_lock(&heard->mutex);
-    while (heard->count < count && result == 0) {
-        result = pthread_cond_timedwait(&heard->changed, &heard->mutex, &until);
-    }
-    pthread_mutex_unlock(&heard->mutex);
-    assert_int_equal(result, 0);
+    tally_add_locked(&heard->tally);
+    pthread_mutex_unlock(&heard->tally.mutex);
 }
 
 static void at_once_and_at_each_interval(void **state) {
@@ -62,7 +47,7 @@ static void at_once_and_at_each_interval(void **state) {
     struct oxp_resource_sampler_options options = {.interval_s = 0.005, .sampled = hear, .ctx = &heard};
     struct oxp_resource_sampler *sampler = NULL;
     assert_int_equal(oxp_resource_sampler_new(&options, &sampler), OXP_OK);
-    wait_for(&heard, 5);
+    tally_wait(&heard.tally, 5);
     oxp_resource_sampler_free(sampler);
     assert_true(heard.first_is_nan && heard.second_is_known && heard.blocks_signals);
     sigset_t blocked;
@@ -77,7 +62,7 @@ static void stops_at_once(void **state) {
     struct oxp_resource_sampler_options options = {.sampled = hear, .ctx = &heard}; /* 5 s */
     struct oxp_resource_sampler *sampler = NULL;
     assert_int_equal(oxp_resource_sampler_new(&options, &sampler), OXP_OK);
-    wait_for(&heard, 1);
+    tally_wait(&heard.tally, 1);
     pid_t child = fork();
     if (child == 0) {
         oxp_resource_sampler_free(sampler); /* there is no thread to wait for */
@@ -87,7 +72,7 @@ static void stops_at_once(void **state) {
     assert_int_equal(waitpid(child, &how, 0), child);
     assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 7);
     oxp_resource_sampler_free(sampler);
-    assert_int_equal(heard.count, 1);
+    assert_int_equal(heard.tally.count, 1);
     oxp_resource_sampler_free(NULL);
 }
 
@@ -103,7 +88,7 @@ static void a_process_that_is_not_there_is_not_heard_of(void **state) {
     struct oxp_resource_sampler *sampler = NULL;
     assert_int_equal(oxp_resource_sampler_new(&options, &sampler), OXP_OK);
     tree_process(&tree, &(struct tree_process){.pid = 40, .parent = 1, .threads = 1});
-    wait_for(&heard, 2); /* it has come */
+    tally_wait(&heard.tally, 2); /* it has come */
     oxp_resource_sampler_free(sampler);
     tree_remove(&tree);
 }
