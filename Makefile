@@ -5,7 +5,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 BUILD  := build/release
 
-.PHONY: help deps build run run-shell demo test bench lint format fuzz soak dashboards image image-test install clean
+.PHONY: help deps build run run-shell demo test bench lint format fuzz soak dashboards pictures image image-test install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -54,7 +54,12 @@ soak: ## the long runs of the outbox: SOAK_KILLS (500) kills at each point, SOAK
 dashboards: ## make the Grafana dashboards from grafana/source
 	@python3 grafana/build.py
 
+pictures: build ## make docs/pictures from the demo, with Chromium; two minutes
+	@scripts/deps.sh test
+	@scripts/pictures.py
+
 image-test: ## build the image with buildah, and try it: not root, read-only, an event, a scrape
+	@scripts/deps.sh image
 	@scripts/image-test.sh
 
 image: ## build the container image with docker, podman or buildah

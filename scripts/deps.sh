@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian 12 packages that are missing for the purposes named on the command line: build, run, test, bench, fuzz.
+# Installs the Debian 12 packages that are missing for the purposes named on the command line: build, run, test,
+# image, bench, fuzz.
 # Installs nothing when nothing is missing; uses sudo when not root; lets no service start.
 set -eu
 
@@ -9,7 +10,8 @@ packages() {
         libisal-dev libcurl4-gnutls-dev libhiredis-dev libpcre2-dev libsqlite3-dev libgnutls28-dev ;;
     run) echo libcurl3-gnutls curl python3 prometheus ;;
     test) echo clang-14 clang-format-14 clang-tidy-14 libcmocka-dev prometheus prometheus-alertmanager python3 python3-prometheus-client python3-yaml \
-        shellcheck mandoc redis-server libhiredis0.14 ;;
+        shellcheck mandoc redis-server libhiredis0.14 chromium fonts-dejavu-core ;;
+    image) echo buildah debootstrap ca-certificates openssl curl python3 ;;
     bench) echo prometheus-pushgateway python3 ;;
     fuzz) echo clang-14 libclang-rt-14-dev llvm-14 libcmocka-dev ;;
     *) echo "deps.sh: no such purpose: $1" >&2; exit 2 ;;

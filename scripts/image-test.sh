@@ -1,7 +1,8 @@
 #!/bin/bash
 # Builds the container image with buildah over a base that debootstrap makes, and tries it: a user that is not root, a read-only root, events
-# in, a scrape, HTTPS with certificates, SIGTERM. At most 30 MB. Needs root, buildah and debootstrap (apt-get install buildah debootstrap),
-# and Debian's archive; without them it says SKIPPED and is content. Takes three minutes, and one when build/image has the base.
+# in, a scrape, HTTPS with certificates, SIGTERM. At most 30 MB. Needs root, what `scripts/deps.sh image` installs, and a Debian archive
+# (the one that apt has here, or MIRROR); without them it says SKIPPED and why, and is content. It tries with an empty image, in a second,
+# whether buildah can run at all.
 #
 # BASE (an image's name) or BASE_TAR (a root file system) replace debootstrap; OUT (build/image) is where everything goes;
 # KEEP=1 keeps the image there, for `buildah --root $OUT/store --storage-driver vfs images`.
@@ -47,7 +48,8 @@ until_true() { # SECONDS COMMAND…
 
 # What a container engine would do: the root, the user by number, no groups, no capabilities, no way to more.
 start() { # COMMAND…: takes this process' place
-    exec env -i OXPECKER_WEB_LISTEN_ADDRESS="127.0.0.1:$port" OXPECKER_SHUTDOWN_GRACE=2s OXPECKER_CONFIG_FILE=/etc/oxpecker/oxpecker.yml \
+    # shellcheck disable=SC2086 # what the image says of its environment, a word for each
+    exec env -i $IMAGE_ENV OXPECKER_WEB_LISTEN_ADDRESS="127.0.0.1:$port" OXPECKER_SHUTDOWN_GRACE=2s \
         OXPECKER_ORCHESTRATOR_HEALTH_URL="https://127.0.0.1:$tls_port/" OXPECKER_ORCHESTRATOR_HEALTH_INTERVAL=1s \
         "$python" -c '
 import ctypes, os, sys
@@ -152,9 +154,45 @@ inside() { # ROOT
     check "an event by the socket is in the scrape" shows_session
     check "the rules that come with it are loaded" has_rules
     check "SQLite is found at run time" opens_outbox
+    check "commands in the container find its configuration" run /usr/bin/oxpecker outbox list
     check "HTTPS to a server that its certificates vouch for" until_true 10 is_up
     check "SIGTERM: everything is saved, exit 0" ends_well
     echo "image: $passed passed, 0 failed"
+}
+
+# ---- what is there ----
+
+# The archive that apt is set up with here, for this release's main component.
+mirror_of_apt() {
+    # shellcheck disable=SC2016 # apt puts its own words in
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' 'Component: main' 2>/dev/null | head -n 1
+}
+
+# A program, and the libraries that it needs, below a folder.
+lay_out() { # FOLDER PROGRAM
+    local file=''
+    for file in "$2" $(ldd "$2" | grep -o '/[^ ]*'); do
+        mkdir -p "$1$(dirname "$file")" && cp -L "$file" "$1$file" || return 1
+    done
+}
+
+# Whether buildah can make an image here, run something in it and commit it; with one program in place of a system.
+can_build() {
+    local container='' root='' status=1 program=''
+    program=$(readlink -f "$(type -P true)")
+    container=$(image_tool from scratch) || return 1
+    root=$(image_tool mount "$container") && lay_out "$root" "$program" && image_tool umount "$container" >/dev/null &&
+        image_tool run --isolation chroot "$container" -- "$program" && image_tool commit -q "$container" localhost/oxpecker-test-can >/dev/null &&
+        status=0
+    image_tool rm "$container" >/dev/null
+    [ $status -ne 0 ] || image_tool rmi localhost/oxpecker-test-can >/dev/null
+    return $status
+}
+
+# What dpkg does for a base like the one of Docker's debian:12-slim: no manuals, but each package's copyright; and no waiting for the disk.
+slim() { # ROOT
+    printf '%s\n' force-unsafe-io 'path-exclude=/usr/share/man/*' 'path-exclude=/usr/share/doc/*' 'path-include=/usr/share/doc/*/copyright' \
+        'path-exclude=/usr/share/locale/*' >"$1/etc/dpkg/dpkg.cfg.d/slim"
 }
 
 if [ "${1:-}" = --inside ]; then
@@ -173,6 +211,7 @@ unshare --mount true 2>/dev/null || skip "mount namespaces are not allowed here"
 mkdir -p "$out" || exit 1
 export TMPDIR="$out"
 image_tool() { buildah --root "$out/store" --runroot "$out/runroot" --storage-driver vfs "$@"; }
+can_build >"$out/try.log" 2>&1 || skip "buildah cannot build here: $(tail -n 1 "$out/try.log")"
 
 base=${BASE:-}
 if [ -z "$base" ]; then
@@ -183,9 +222,14 @@ if [ -z "$base" ]; then
             command -v debootstrap >/dev/null || skip "debootstrap is not installed (or give BASE)"
             tar=$out/base.tar
             rm -rf "$out/base"
-            nice debootstrap --variant=minbase bookworm "$out/base" "${MIRROR:-http://deb.debian.org/debian}" >"$out/debootstrap.log" 2>&1 ||
+            mirror=${MIRROR:-$(mirror_of_apt)}
+            [ -n "$mirror" ] || { apt-get update -q >/dev/null 2>&1 && mirror=$(mirror_of_apt); }
+            [ -n "$mirror" ] || skip "apt knows no archive of bookworm here (apt-get update, or give MIRROR, BASE or BASE_TAR)"
+            nice debootstrap --variant=minbase bookworm "$out/base" "$mirror" >"$out/debootstrap.log" 2>&1 ||
                 skip "debootstrap: $(tail -n 1 "$out/debootstrap.log")"
             rm -f "$out"/base/var/cache/apt/archives/*.deb
+            slim "$out/base"
+            echo "base made in $SECONDS s"
             tar -C "$out/base" -cf "$tar" . && rm -rf "$out/base"
         fi
         container=$(image_tool from scratch) || skip "buildah cannot make an image here"
@@ -226,6 +270,8 @@ has_papers() { # each package that something is from says what it is, and its li
 is_alone() { # no other program, nothing setuid
     [ -z "$(find "$root" -type f \( -path '*/bin/*' -o -path '*/sbin/*' \) ! -name oxpecker)" ] && [ -z "$(find "$root" -type f -perm /6000)" ]
 }
+IMAGE_ENV=$(image_tool inspect --type image --format '{{range .Docker.Config.Env}}{{println .}}{{end}}' localhost/oxpecker-test)
+export IMAGE_ENV
 bytes=$(du -s --apparent-size --block-size=1 "$root" | cut -f1)
 user=$(image_tool inspect --type image --format '{{.Docker.Config.User}}' localhost/oxpecker-test)
 check "size: $bytes bytes of at most $limit_bytes" test "$bytes" -le $limit_bytes

@@ -40,7 +40,7 @@ python3 tests/integration/run.py
 for preset in asan tsan; do
     step "integration: $preset"
     OXPECKER="$(pwd)/build/$preset/oxpecker" OXP_TEST_WORKFLOWS=100000 \
-        python3 tests/integration/run.py test_lifecycle test_http test_bad_input.Lines test_traces.Traces test_watching
+        python3 tests/integration/run.py test_lifecycle test_http test_bad_input.Lines test_traces.Traces test_watching test_watching_log test_watching_provider
 done
 
 step "all green"
