@@ -12,11 +12,18 @@
  *  4. A breaker for each receiver (lib/resilience): after 5 failures in a row nothing is sent for 30 s, then there is
  *     one try; each that fails doubles the time, up to 5 min. Meanwhile messages wait, and no tries are counted. Only
  *     AGAIN is a failure; REFUSED is the answer of a receiver that lives.
- *  5. When that one try was answered and its message had failed before, the fault may be the message's: another that is
- *     due gets a try of its own before the breaker opens again.
+ *  5. When that one try was answered, the fault may be the message's: another that is due gets a try of its own before
+ *     the breaker opens again. Such tries, and the first after a time of rule 3, take the message that was tried least
+ *     often, of those the first in the queue's order; after one that failed, the oldest of them. So no message that
+ *     fails can keep the others from a receiver that takes them. All other tries are in the queue's order.
  *  6. An outbox that cannot be told what became of a message is told again until it can, or the end: a message is never
  *     sent a second time for that.
  *  7. An answer that is too long to be read counts by its status.
+ *  8. A failure (AGAIN, whether answered or not) is the message's own when another of its queue was delivered since the
+ *     message, or an older state of its group, failed last. When answered it does not count for the breaker. From the
+ *     third on, the message waits for 1 min, doubled each time up to 10 min, less at most a half by chance; the 10th
+ *     sets it aside, with the last answer: half an hour of trouble, or more. While the receiver fails all its messages
+ *     none is ever set aside for that. What is known of the last 256 that failed is of this run, and is not kept.
  *
  * Threads: _new, _stop and _free by one thread; _wake and _look by any. */
 #ifndef OXP_DELIVERY_COURIER_H
@@ -77,6 +84,7 @@ void oxp_courier_judge(enum oxp_status status, const struct oxp_http_response *r
  * 0 for nonsense and the past. Pure. */
 int64_t oxp_retry_after_ms(struct oxp_view text, int64_t now_ms);
 #define OXP_COURIER_WAIT_MAX_MS INT64_C(3600000) /* the longest that a receiver can make us wait */
+#define OXP_COURIER_OWN_TRIES_MAX 10             /* rule 8 */
 
 struct oxp_courier_options {
     struct oxp_outbox *outbox;

@@ -3,15 +3,20 @@
 #include "alerts/delivery/lane.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "alerts/delivery/backoff.h"
 #include "alerts/delivery/hide.h"
+#include "lib/base/utf8.h"
 
 #define TIMEOUT_MS 10000
 #define LOOK_MS 1000                  /* the outbox may have been written by another process */
 #define TELL_FIRST_MS 20              /* rule 6: pause before the outbox is told again, doubled up to LOOK_MS */
 #define ANSWER_MAX ((size_t)64 << 10) /* bytes of an answer's body that are asked for */
+#define OWN_FREE 2                    /* rule 8: own failures before the long times */
+#define OWN_FIRST_S 60.0
+#define OWN_LONGEST_S 600.0
 
 /* ---- Time ---- */
 
@@ -117,8 +122,17 @@ static void pay_failure(struct oxp_lane *lane) {
     }
 }
 
-static enum oxp_breaker_outcome outcome_of(struct oxp_lane *lane, const struct oxp_outbox_message *message,
-                                           const struct oxp_verdict *verdict, bool answered) {
+/* What has become of a try. */
+struct attempt {
+    enum sent { SENT_NOT, SENT_ANSWERED, SENT_UNANSWERED, SENT_CUT } sent;
+    bool is_probe; /* rule 5 */
+    bool is_own;   /* rule 8: this failure was the message's own, */
+    unsigned own;  /* and so many have been */
+};
+
+static enum oxp_breaker_outcome outcome_of(struct oxp_lane *lane, const struct oxp_verdict *verdict,
+                                           const struct attempt *attempt) {
+    bool answered = attempt->sent == SENT_ANSWERED;
     bool owed = lane->owes_failure;
     lane->owes_failure = false;
     switch (verdict->delivery) {
@@ -130,11 +144,36 @@ static enum oxp_breaker_outcome outcome_of(struct oxp_lane *lane, const struct o
     default:
         break;
     }
-    if (lane->breaker.state == OXP_BREAKER_HALF_OPEN && answered && message->tries > 1 && !owed) {
-        lane->owes_failure = true;
-        return OXP_BREAKER_IGNORED;
+    if (lane->breaker.state == OXP_BREAKER_HALF_OPEN) {
+        lane->owes_failure = answered && !owed;
+        return lane->owes_failure ? OXP_BREAKER_IGNORED : OXP_BREAKER_FAILURE;
     }
-    return OXP_BREAKER_FAILURE;
+    return answered && attempt->is_own ? OXP_BREAKER_IGNORED : OXP_BREAKER_FAILURE;
+}
+
+/* Rule 8. Nobody was asked = nobody can be blamed. */
+static void suspect(struct oxp_lane *lane, const struct oxp_outbox_message *message, const struct oxp_verdict *verdict,
+                    struct attempt *attempt) {
+    if (verdict->delivery == OXP_DELIVERED || verdict->delivery == OXP_DELIVERY_REFUSED) {
+        oxp_suspects_forget(&lane->suspects, message);
+    } else if (verdict->delivery == OXP_DELIVERY_AGAIN && attempt->sent != SENT_NOT) {
+        attempt->own = oxp_suspects_add(&lane->suspects, message, lane->sent, &attempt->is_own);
+    }
+}
+
+static void give_it_up(struct oxp_lane *lane, const struct oxp_outbox_message *message, struct oxp_verdict *verdict) {
+    char *text = oxp_arena_take(&lane->arena, OXP_OUTBOX_ANSWER_MAX);
+    int len = text == NULL ? 0
+                           : snprintf(text, OXP_OUTBOX_ANSWER_MAX,
+                                      "%d tries failed while others were delivered; the last one: %.*s",
+                                      OXP_COURIER_OWN_TRIES_MAX, (int)verdict->answer.len,
+                                      verdict->answer.len == 0 ? "" : verdict->answer.ptr);
+    verdict->delivery = OXP_DELIVERY_REFUSED;
+    if (len > 0) {
+        size_t most = OXP_OUTBOX_ANSWER_MAX - 1;
+        verdict->answer = oxp_utf8_cut(oxp_view_of(text, (size_t)len < most ? (size_t)len : most), most);
+    }
+    oxp_suspects_forget(&lane->suspects, message);
 }
 
 /* ---- Telling the outbox (rule 6) ---- */
@@ -165,9 +204,16 @@ static void tell(struct oxp_lane *lane, int64_t id, const struct oxp_verdict *ve
 
 /* ---- A send ---- */
 
-/* Rules 1 and 3. */
+/* Rule 8. */
+static int64_t own_delay_ms(struct oxp_lane *lane, unsigned own) {
+    double delay_s = own <= OWN_FREE ? 0 : fmin(ldexp(OWN_FIRST_S, (int)(own - OWN_FREE - 1)), OWN_LONGEST_S);
+    return (int64_t)(delay_s * 1000 * (0.5 + 0.5 * oxp_random_unit(&lane->random)));
+}
+
+/* Rules 1, 3 and 8. */
 static int64_t delay_of(struct oxp_lane *lane, const struct oxp_outbox_message *message,
-                        const struct oxp_verdict *verdict) {
+                        const struct oxp_verdict *verdict, unsigned own) {
+    lane->was_held = false;
     if (verdict->delivery == OXP_DELIVERED || verdict->delivery == OXP_DELIVERY_REFUSED) {
         lane->waits = 0;
         return 0;
@@ -184,8 +230,10 @@ static int64_t delay_of(struct oxp_lane *lane, const struct oxp_outbox_message *
     }
     if (asked || verdict->delivery == OXP_DELIVERY_WAIT) {
         lane->hold_until_ns = mono_ns(lane) + delay_ms * OXP_NS_PER_MS;
+        lane->was_held = true;
     }
-    return delay_ms;
+    int64_t own_ms = own_delay_ms(lane, own);
+    return own_ms > delay_ms ? own_ms : delay_ms;
 }
 
 static void judge(struct oxp_lane *lane, const struct oxp_outbox_message *message, enum oxp_status status,
@@ -206,8 +254,6 @@ static void judge(struct oxp_lane *lane, const struct oxp_outbox_message *messag
         recipient->judge(recipient->ctx, message, status, &answer, error, wall_ms(lane), &lane->arena, verdict_out);
     }
 }
-
-enum sent { SENT_NOT, SENT_ANSWERED, SENT_UNANSWERED, SENT_CUT };
 
 /* From the request to the verdict; not told to anybody yet. */
 static enum sent try_it(struct oxp_lane *lane, const struct oxp_outbox_message *message,
@@ -251,21 +297,26 @@ static void count(struct oxp_lane *lane, const struct oxp_verdict *verdict) {
     pthread_mutex_unlock(&lane->lock);
 }
 
-static void send_one(struct oxp_lane *lane, const struct oxp_outbox_message *message) {
+static void send_one(struct oxp_lane *lane, const struct oxp_outbox_message *message, bool is_probe) {
     const struct oxp_courier_options *options = &lane->courier->options;
     struct oxp_verdict verdict = {.delivery = OXP_DELIVERY_AGAIN, .reason = OXP_REASON_OTHER};
     struct oxp_breaker_ticket ticket;
     double seconds = 0;
     enter(lane, &ticket);
-    enum sent sent = try_it(lane, message, &verdict, &seconds);
-    if (sent == SENT_CUT) { /* by us: it says nothing about the receiver, and waits for the next start */
+    struct attempt attempt = {.sent = try_it(lane, message, &verdict, &seconds), .is_probe = is_probe};
+    if (attempt.sent == SENT_CUT) { /* by us: it says nothing about the receiver, and waits for the next start */
         leave(lane, &ticket, OXP_BREAKER_IGNORED);
         oxp_outbox_again(options->outbox, message->id, wall_ms(lane), OXP_VIEW("cut off: the sender was stopped"),
                          wall_ms(lane));
         return;
     }
-    leave(lane, &ticket, outcome_of(lane, message, &verdict, sent == SENT_ANSWERED));
-    int64_t delay_ms = delay_of(lane, message, &verdict);
+    suspect(lane, message, &verdict, &attempt);
+    leave(lane, &ticket, outcome_of(lane, &verdict, &attempt));
+    lane->vain = verdict.delivery == OXP_DELIVERED ? 0 : lane->vain + (attempt.is_probe ? 1 : 0);
+    if (attempt.own >= OXP_COURIER_OWN_TRIES_MAX) {
+        give_it_up(lane, message, &verdict);
+    }
+    int64_t delay_ms = delay_of(lane, message, &verdict, attempt.own);
     count(lane, &verdict);
     tell(lane, message->id, &verdict, wall_ms(lane) + delay_ms);
     if (options->on_send != NULL) {
@@ -284,6 +335,16 @@ static int64_t held_ms(struct oxp_lane *lane) {
     return wait_ms > open_ms ? wait_ms : open_ms;
 }
 
+/* Rule 5: where a try is dear, the least tried first; every second time the oldest of those. */
+static enum oxp_status claim(struct oxp_lane *lane, bool is_probe, int64_t now_ms,
+                             struct oxp_outbox_message *message_out, int64_t *next_ms_out) {
+    struct oxp_outbox *outbox = lane->courier->options.outbox;
+    struct oxp_view receiver = oxp_view_from(lane->recipient.receiver);
+    return is_probe ? oxp_outbox_claim_least_tried(outbox, receiver, lane->vain % 2 == 1, now_ms, &lane->arena,
+                                                   message_out, next_ms_out)
+                    : oxp_outbox_claim(outbox, receiver, now_ms, &lane->arena, message_out, next_ms_out);
+}
+
 /* Sends one message and gives 0, or gives how long there is nothing to do. */
 static int64_t turn(struct oxp_lane *lane) {
     const struct oxp_courier_options *options = &lane->courier->options;
@@ -297,10 +358,10 @@ static int64_t turn(struct oxp_lane *lane) {
     }
     struct oxp_outbox_message message;
     int64_t now_ms = wall_ms(lane), next_ms = INT64_MAX;
-    enum oxp_status status = oxp_outbox_claim(options->outbox, oxp_view_from(lane->recipient.receiver), now_ms,
-                                              &lane->arena, &message, &next_ms);
+    bool is_probe = lane->breaker.state != OXP_BREAKER_CLOSED || lane->was_held;
+    enum oxp_status status = claim(lane, is_probe, now_ms, &message, &next_ms);
     if (status == OXP_OK) {
-        send_one(lane, &message);
+        send_one(lane, &message, is_probe);
         oxp_arena_clear(&lane->arena);
         return 0;
     }

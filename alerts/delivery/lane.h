@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "alerts/delivery/courier.h"
+#include "alerts/delivery/suspects.h"
 #include "lib/base/random.h"
 #include "lib/resilience/breaker_rules.h"
 
@@ -31,6 +32,9 @@ struct oxp_lane {
     int64_t hold_until_ns; /* monotonic: rule 3 */
     unsigned waits;        /* in a row: rule 3 */
     bool owes_failure;     /* rule 5: the breaker has not been told of the last try yet */
+    bool was_held;         /* the last answer made the queue wait: rule 5 */
+    unsigned vain;         /* tries of rule 5 that failed since one was delivered */
+    struct oxp_suspects suspects;
 };
 
 struct oxp_courier {

@@ -1,7 +1,8 @@
 /* What makes room. In this order, while there is too much:
  *   1 what was sent or superseded, the oldest first;
  *   2 what was dropped, but for the newest 1,000: a drop is to be seen;
- *   3 of what waits or is set aside the oldest of the lowest priority. Never what is claimed.
+ *   3 of what is set aside the oldest of the lowest priority: it is not on its way to anybody;
+ *   4 of what waits the same. Never what is claimed.
  * The file grows only when no page is free. A sixteenth is left for what one transaction adds before it is bounded;
  * when that was not enough, the file is cut in the same transaction. */
 #include "alerts/outbox/internal.h"
@@ -38,7 +39,8 @@ static bool forget_history(struct oxp_outbox *outbox) {
 
 static bool drop_least(struct oxp_outbox *outbox, int64_t now_ms) {
     struct oxp_outbox_message message;
-    if (!oxp_outbox_find(outbox, OXP_DB_LEAST, NULL, 0, &message)) {
+    if (!oxp_outbox_find(outbox, outbox->total[OXP_OUTBOX_ASIDE] > 0 ? OXP_DB_LEAST_ASIDE : OXP_DB_LEAST, NULL, 0,
+                         &message)) {
         return false;
     }
     oxp_outbox_drop(outbox, &message, OXP_OUTBOX_FULL, now_ms);

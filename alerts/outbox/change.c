@@ -5,10 +5,10 @@
  *   3 waiting    -> dropped     by a bound, or by its age
  *   4 claimed    -> sent        the receiver took it
  *   5 claimed    -> waiting     again later; or superseded, when a newer one of its group waits by then
- *   6 claimed    -> set aside   the receiver refuses it
+ *   6 claimed    -> set aside   the receiver refuses it; what was set aside of its group before is superseded
  *   7 claimed    -> waiting     at the opening after the process died (as 5)
  *   8 set aside  -> waiting     by hand
- *   9 set aside  -> dropped     by a bound, or by its age
+ *   9 set aside  -> superseded  (6); or dropped, by a bound or by its age
  *  10 dropped    -> waiting     by hand, while its content is there
  *  11 sent, superseded, dropped -> gone, when they are old or space is needed
  *
@@ -132,6 +132,18 @@ void oxp_outbox_move(struct oxp_outbox *outbox, struct oxp_outbox_message *messa
                              OXP_DB_NUMBER(now_ms), OXP_DB_TEXT(message->answer)));
 }
 
+/* After the commit. */
+static void tell_later(struct oxp_outbox *outbox, const struct oxp_outbox_dropped *what) {
+    struct oxp_outbox_dropped *dropped = oxp_arena_zero(&outbox->scratch, 1, sizeof(struct oxp_outbox_dropped));
+    if (dropped == NULL) {
+        oxp_db_fail(&outbox->db, OXP_ERR_NOMEM, "out of memory");
+        return;
+    }
+    *dropped = *what;
+    dropped->next = outbox->drops;
+    outbox->drops = dropped;
+}
+
 void oxp_outbox_drop(struct oxp_outbox *outbox, struct oxp_outbox_message *message, enum oxp_outbox_drop why,
                      int64_t now_ms) {
     static const struct {
@@ -148,13 +160,13 @@ void oxp_outbox_drop(struct oxp_outbox *outbox, struct oxp_outbox_message *messa
     if (!rows[why].keeps_content) {
         oxp_db_run(&outbox->db, OXP_DB_REMOVE_CONTENT, OXP_DB_VALUES(OXP_DB_NUMBER(message->id)));
     }
-    struct oxp_outbox_dropped *dropped = oxp_arena_zero(&outbox->scratch, 1, sizeof(struct oxp_outbox_dropped));
-    if (dropped == NULL) {
-        oxp_db_fail(&outbox->db, OXP_ERR_NOMEM, "out of memory");
-        return;
-    }
-    *dropped = (struct oxp_outbox_dropped){.message = *message, .why = why, .next = outbox->drops};
-    outbox->drops = dropped;
+    tell_later(outbox, &(struct oxp_outbox_dropped){.message = *message, .why = why});
+}
+
+void oxp_outbox_move_damaged(struct oxp_outbox *outbox, struct oxp_outbox_message *message, int64_t now_ms) {
+    message->answer = OXP_VIEW("its record was damaged on the disk");
+    oxp_outbox_move(outbox, message, OXP_OUTBOX_ASIDE, now_ms);
+    tell_later(outbox, &(struct oxp_outbox_dropped){.message = *message, .damaged = true});
 }
 
 void oxp_outbox_let_wait(struct oxp_outbox *outbox, struct oxp_outbox_message *message, int64_t now_ms) {

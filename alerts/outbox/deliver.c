@@ -2,16 +2,25 @@
 #include <stdio.h>
 
 #include "alerts/outbox/internal.h"
+#include "lib/base/utf8.h"
+
+#define ASIDE_BATCH 256 /* at a time: files of an older version may hold many */
 
 /* ---- Claiming ---- */
 
-static bool find_due(struct oxp_outbox *outbox, struct oxp_view receiver, int64_t now_ms, struct oxp_arena *arena,
-                     struct oxp_outbox_message *message_out, uint32_t *crc_out) {
-    if (!oxp_db_first(&outbox->db, OXP_DB_DUE, OXP_DB_VALUES(OXP_DB_TEXT(receiver), OXP_DB_NUMBER(now_ms)))) {
+/* In which order a queue is looked at. */
+enum order { IN_TURN, LEAST_TRIED, LEAST_TRIED_BY_AGE };
+
+static bool find_due(struct oxp_outbox *outbox, struct oxp_view receiver, enum order order, int64_t now_ms,
+                     struct oxp_arena *arena, struct oxp_outbox_message *message_out, uint32_t *crc_out) {
+    enum oxp_db_statement which = order == IN_TURN ? OXP_DB_DUE : OXP_DB_DUE_LEAST_TRIED;
+    const struct oxp_db_value values[] = {OXP_DB_TEXT(receiver), OXP_DB_NUMBER(now_ms),
+                                          OXP_DB_NUMBER(order == LEAST_TRIED ? 1 : 0)};
+    if (!oxp_db_first(&outbox->db, which, values, order == IN_TURN ? 2 : 3)) {
         return false;
     }
-    oxp_outbox_read_row(outbox, OXP_DB_DUE, arena, message_out, crc_out);
-    oxp_db_done(&outbox->db, OXP_DB_DUE);
+    oxp_outbox_read_row(outbox, which, arena, message_out, crc_out);
+    oxp_db_done(&outbox->db, which);
     message_out->content = oxp_outbox_read_content(outbox, message_out->id, arena);
     return oxp_db_is_well(&outbox->db);
 }
@@ -21,8 +30,7 @@ static bool is_whole(struct oxp_outbox *outbox, struct oxp_outbox_message *messa
     if (message->content.ptr != NULL && oxp_outbox_checksum(message) == crc) {
         return true;
     }
-    message->answer = OXP_VIEW("its record was damaged on the disk");
-    oxp_outbox_move(outbox, message, OXP_OUTBOX_ASIDE, now_ms);
+    oxp_outbox_move_damaged(outbox, message, now_ms);
     return false;
 }
 
@@ -50,9 +58,8 @@ static enum oxp_status anything_due(struct oxp_outbox *outbox, struct oxp_view r
     return status;
 }
 
-enum oxp_status oxp_outbox_claim(struct oxp_outbox *outbox, struct oxp_view receiver, int64_t now_ms,
-                                 struct oxp_arena *arena, struct oxp_outbox_message *message_out,
-                                 int64_t *next_ms_out) {
+static enum oxp_status claim(struct oxp_outbox *outbox, struct oxp_view receiver, enum order order, int64_t now_ms,
+                             struct oxp_arena *arena, struct oxp_outbox_message *message_out, int64_t *next_ms_out) {
     uint32_t crc = 0;
     *next_ms_out = INT64_MAX;
     enum oxp_status status = anything_due(outbox, receiver, now_ms, next_ms_out);
@@ -63,7 +70,7 @@ enum oxp_status oxp_outbox_claim(struct oxp_outbox *outbox, struct oxp_view rece
         return status;
     }
     bool found = false;
-    while (!found && find_due(outbox, receiver, now_ms, arena, message_out, &crc)) {
+    while (!found && find_due(outbox, receiver, order, now_ms, arena, message_out, &crc)) {
         found = is_whole(outbox, message_out, crc, now_ms);
     }
     if (found) {
@@ -75,6 +82,18 @@ enum oxp_status oxp_outbox_claim(struct oxp_outbox *outbox, struct oxp_view rece
     }
     status = oxp_outbox_leave(outbox, false, NULL);
     return status != OXP_OK || found ? status : OXP_END;
+}
+
+enum oxp_status oxp_outbox_claim(struct oxp_outbox *outbox, struct oxp_view receiver, int64_t now_ms,
+                                 struct oxp_arena *arena, struct oxp_outbox_message *message_out,
+                                 int64_t *next_ms_out) {
+    return claim(outbox, receiver, IN_TURN, now_ms, arena, message_out, next_ms_out);
+}
+
+enum oxp_status oxp_outbox_claim_least_tried(struct oxp_outbox *outbox, struct oxp_view receiver, bool by_age,
+                                             int64_t now_ms, struct oxp_arena *arena,
+                                             struct oxp_outbox_message *message_out, int64_t *next_ms_out) {
+    return claim(outbox, receiver, by_age ? LEAST_TRIED_BY_AGE : LEAST_TRIED, now_ms, arena, message_out, next_ms_out);
 }
 
 /* ---- What became of it ---- */
@@ -119,6 +138,19 @@ enum oxp_status oxp_outbox_again(struct oxp_outbox *outbox, int64_t id, int64_t 
     return oxp_outbox_leave(outbox, false, NULL);
 }
 
+/* Of a group that is refused again and again the newest state is enough. */
+static void supersede_aside(struct oxp_outbox *outbox, const struct oxp_outbox_message *newer, int64_t now_ms) {
+    struct oxp_outbox_message older;
+    for (int left = ASIDE_BATCH;
+         left > 0 &&
+         oxp_outbox_find(
+             outbox, OXP_DB_ASIDE_OF_GROUP,
+             OXP_DB_VALUES(OXP_DB_TEXT(newer->receiver), OXP_DB_TEXT(newer->group), OXP_DB_NUMBER(newer->id)), &older);
+         left--) {
+        oxp_outbox_drop(outbox, &older, OXP_OUTBOX_SUPERSEDING, now_ms);
+    }
+}
+
 enum oxp_status oxp_outbox_set_aside(struct oxp_outbox *outbox, int64_t id, struct oxp_view answer, int64_t now_ms) {
     struct oxp_outbox_message message;
     enum oxp_status status = enter_claimed(outbox, id, answer, &message);
@@ -128,6 +160,9 @@ enum oxp_status oxp_outbox_set_aside(struct oxp_outbox *outbox, int64_t id, stru
     int64_t oldest_ms = message.made_ms + outbox->options.age_max_ms; /* to be seen, even when it was short-lived */
     message.expires_ms = message.expires_ms > oldest_ms ? message.expires_ms : oldest_ms;
     oxp_outbox_move(outbox, &message, OXP_OUTBOX_ASIDE, now_ms);
+    if (message.group.len > 0) {
+        supersede_aside(outbox, &message, now_ms);
+    }
     return oxp_outbox_leave(outbox, false, NULL);
 }
 
@@ -166,6 +201,26 @@ enum oxp_status oxp_outbox_adopt(struct oxp_outbox *outbox, const struct oxp_vie
     }
     status = oxp_outbox_leave(outbox, false, NULL);
     *orphans_out = status == OXP_OK ? orphans : 0;
+    return status;
+}
+
+enum oxp_status oxp_outbox_idle(struct oxp_outbox *outbox, struct oxp_view receiver, const char *why,
+                                size_t *count_out) {
+    struct oxp_buf answer;
+    size_t count = 0;
+    *count_out = 0;
+    oxp_buf_init(&answer, 0);
+    oxp_buf_append_format(&answer, "it waits: %s", why);
+    enum oxp_status status = oxp_buf_status(&answer);
+    if (status == OXP_OK && (status = oxp_outbox_enter(outbox, false, NULL)) == OXP_OK) {
+        oxp_db_run(&outbox->db, OXP_DB_ORPHAN,
+                   OXP_DB_VALUES(OXP_DB_TEXT(receiver),
+                                 OXP_DB_TEXT(oxp_utf8_cut(oxp_buf_view(&answer), OXP_OUTBOX_ANSWER_MAX))));
+        count = waiting_for(&outbox->db, receiver);
+        status = oxp_outbox_leave(outbox, false, NULL);
+    }
+    oxp_buf_fini(&answer);
+    *count_out = status == OXP_OK ? count : 0;
     return status;
 }
 

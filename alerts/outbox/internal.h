@@ -21,6 +21,7 @@ struct oxp_tally {
 
 struct oxp_outbox_dropped { /* in the transaction at hand */
     struct oxp_outbox_message message;
+    bool damaged; /* it was not dropped: it was set aside, because its record was damaged */
     enum oxp_outbox_drop why;
     struct oxp_outbox_dropped *next;
 };
@@ -90,6 +91,8 @@ void oxp_outbox_move(struct oxp_outbox *outbox, struct oxp_outbox_message *messa
 /* Moves it to superseded or dropped, with its reason, and lets its content go unless it may be wanted again. */
 void oxp_outbox_drop(struct oxp_outbox *outbox, struct oxp_outbox_message *message, enum oxp_outbox_drop why,
                      int64_t now_ms);
+/* Sets it aside, because its record is damaged. */
+void oxp_outbox_move_damaged(struct oxp_outbox *outbox, struct oxp_outbox_message *message, int64_t now_ms);
 /* Lets a message wait (again): of two of one group the newer stays, the older is superseded, and leaves it its answer.
  */
 void oxp_outbox_let_wait(struct oxp_outbox *outbox, struct oxp_outbox_message *message, int64_t now_ms);

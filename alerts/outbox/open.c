@@ -117,8 +117,10 @@ static enum oxp_status open_in_directory(struct oxp_outbox *outbox, bool check, 
 static enum oxp_status open_visiting(struct oxp_outbox *outbox, struct oxp_error *error) {
     char path[OXP_PATH_MAX];
     enum oxp_status status = oxp_file_path(path, outbox->directory, OXP_OUTBOX_FILE, error);
-    if (status == OXP_OK && access(path, F_OK) != 0) {
-        status = oxp_error_set(error, OXP_ERR_NOT_FOUND, 0, 0, "there is no outbox at %s", path);
+    if (status == OXP_OK && access(path, R_OK) != 0) {
+        bool none = errno == ENOENT || errno == ENOTDIR;
+        status = none ? oxp_error_set(error, OXP_ERR_NOT_FOUND, 0, 0, "there is no outbox at %s", path)
+                      : oxp_file_failure(error, path, "open");
     }
     if (status == OXP_OK) {
         status = oxp_db_open(&outbox->db, OXP_DB_VISIT, path, error);

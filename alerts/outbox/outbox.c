@@ -17,6 +17,16 @@ const char *oxp_outbox_state_name(enum oxp_outbox_state state) {
     return (unsigned)state < OXP_OUTBOX_STATES ? names[state] : "unknown";
 }
 
+bool oxp_outbox_state_find(const char *name, unsigned *states_out) {
+    for (int state = 0; state < OXP_OUTBOX_STATES; state++) {
+        if (strcmp(name, oxp_outbox_state_name((enum oxp_outbox_state)state)) == 0) {
+            *states_out = 1u << state;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *oxp_outbox_drop_name(enum oxp_outbox_drop drop) {
     static const char *const names[OXP_OUTBOX_DROPS] = {"full", "expired", "superseded"};
     return (unsigned)drop < OXP_OUTBOX_DROPS ? names[drop] : "unknown";
@@ -104,9 +114,12 @@ static void tell_drops(struct oxp_outbox *outbox) {
         outbox->drops = next;
     }
     for (const struct oxp_outbox_dropped *drop = first; drop != NULL; drop = drop->next) {
-        outbox->dropped[drop->why]++;
-        if (outbox->options.on_drop != NULL) {
-            outbox->options.on_drop(outbox->options.ctx, &drop->message, drop->why);
+        const struct oxp_outbox_options *options = &outbox->options;
+        outbox->dropped[drop->why] += drop->damaged ? 0 : 1;
+        if (drop->damaged && options->on_damage != NULL) {
+            options->on_damage(options->ctx, &drop->message);
+        } else if (!drop->damaged && options->on_drop != NULL) {
+            options->on_drop(options->ctx, &drop->message, drop->why);
         }
     }
 }

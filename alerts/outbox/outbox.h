@@ -39,6 +39,8 @@ enum oxp_outbox_state {
 };
 /* "waiting", "claimed", "sent", "set_aside", "superseded", "dropped". */
 const char *oxp_outbox_state_name(enum oxp_outbox_state state);
+/* The state of that name as a bit for struct oxp_outbox_filter.states; false when there is none. */
+bool oxp_outbox_state_find(const char *name, unsigned *states_out);
 
 enum oxp_outbox_drop { OXP_OUTBOX_FULL, OXP_OUTBOX_EXPIRED, OXP_OUTBOX_SUPERSEDING, OXP_OUTBOX_DROPS };
 /* "full", "expired", "superseded". */
@@ -47,7 +49,7 @@ const char *oxp_outbox_drop_name(enum oxp_outbox_drop drop);
 /* A message: texts are borrowed in _put, and in the caller's arena when read. */
 struct oxp_outbox_message {
     int64_t id;                  /* given by _put; grows */
-    struct oxp_view receiver;    /* the queue: "oncall/webhook/0", "alertmanager/http://…", "cloudwatch" */
+    struct oxp_view receiver;    /* the queue: "oncall/webhook/…", "alertmanager/http://…", "cloudwatch" */
     struct oxp_view integration; /* for metrics: webhook, alertmanager, cloudwatch, … */
     struct oxp_view group;       /* empty = stands alone, supersedes nothing */
     enum oxp_outbox_priority priority;
@@ -74,6 +76,9 @@ struct oxp_outbox_options {
     int64_t history_ms;    /* how long what is over is kept to be looked at; 0 = 24 h */
     /* Told of every drop, with the lock held: must not call back. May be NULL. */
     void (*on_drop)(void *ctx, const struct oxp_outbox_message *message, enum oxp_outbox_drop drop);
+    /* Told of every message that was set aside because its record was damaged on the disk; like on_drop. May be NULL.
+     */
+    void (*on_damage)(void *ctx, const struct oxp_outbox_message *message);
     /* Told at each named point ("accept", "commit", "claim", "send", "acknowledge", "prune", "recover"): the tests kill
      * the process there. NULL in the daemon. */
     void (*point)(void *ctx, const char *name);
@@ -95,6 +100,9 @@ enum oxp_status oxp_outbox_visit(const char *directory, struct oxp_outbox **outb
 void oxp_outbox_close(struct oxp_outbox *outbox); /* NULL is allowed */
 /* True when it survives a restart. */
 bool oxp_outbox_is_kept(const struct oxp_outbox *outbox);
+
+/* The version of the library behind this (SQLite), static text; NULL when it is not on this machine. Loads it. */
+const char *oxp_outbox_library(void);
 
 /* ---- Accepting ---- */
 
@@ -120,6 +128,13 @@ struct oxp_outbox_write {
 enum oxp_status oxp_outbox_put(struct oxp_outbox *outbox, const struct oxp_outbox_write *write, int64_t now_ms,
                                struct oxp_error *error);
 
+/* Takes over what another outbox has not delivered (waiting, claimed, set aside: all of it waits), its ledger and its
+ * notes, in one commit of `to`; `from`, which nobody may use meanwhile, is as it was, and is to be closed. Ids and
+ * tries begin anew. Of the ledger `from` has the last word; and if it has any key that begins with `whole`, keys of
+ * `to` alone that begin so go. OXP_ERR_IO, OXP_ERR_FULL, OXP_ERR_NOMEM: nothing was taken over. */
+enum oxp_status oxp_outbox_take_over(struct oxp_outbox *from, struct oxp_outbox *to, struct oxp_view whole,
+                                     int64_t now_ms, size_t *messages_out, struct oxp_error *error);
+
 /* ---- Delivering ---- */
 
 /* The next message of the queue that is due, claimed; its texts are in the arena. One whose record was damaged on the
@@ -127,6 +142,11 @@ enum oxp_status oxp_outbox_put(struct oxp_outbox *outbox, const struct oxp_outbo
  * is when one will be (INT64_MAX: none waits). OXP_ERR_IO, OXP_ERR_FULL, OXP_ERR_NOMEM. */
 enum oxp_status oxp_outbox_claim(struct oxp_outbox *outbox, struct oxp_view receiver, int64_t now_ms,
                                  struct oxp_arena *arena, struct oxp_outbox_message *message_out, int64_t *next_ms_out);
+/* The same, but of what is due the message that was tried least often, whatever its priority; of those the first in the
+ * queue's order, or with `by_age` the oldest. For a receiver in trouble, where a try is dear: reads the whole queue. */
+enum oxp_status oxp_outbox_claim_least_tried(struct oxp_outbox *outbox, struct oxp_view receiver, bool by_age,
+                                             int64_t now_ms, struct oxp_arena *arena,
+                                             struct oxp_outbox_message *message_out, int64_t *next_ms_out);
 /* What became of a claimed message. OXP_ERR_IO, OXP_ERR_FULL: it stays claimed, and the caller tells again.
  * OXP_ERR_NOT_FOUND: it is not claimed, so there is nothing to tell: an earlier telling that seemed to fail did not, or
  * the file was damaged and begun anew. After _again it is superseded when a newer one of its group waits by then. */
@@ -142,6 +162,15 @@ enum oxp_status oxp_outbox_sweep(struct oxp_outbox *outbox, int64_t now_ms);
  * OXP_ERR_NOMEM: nothing changed. */
 enum oxp_status oxp_outbox_adopt(struct oxp_outbox *outbox, const struct oxp_view *receivers, size_t count,
                                  size_t *orphans_out);
+/* A queue gets another name: all its messages, those that are over as well, whatever their state. Of two of one group
+ * that would wait then the older is superseded. Gives how many there were. Nobody may send from either queue meanwhile.
+ * The same failures. */
+enum oxp_status oxp_outbox_rename(struct oxp_outbox *outbox, struct oxp_view from, struct oxp_view to, int64_t now_ms,
+                                  size_t *count_out);
+/* A receiver that there is, and that nobody sends to for now: what waits for it gets the answer "it waits: WHY", until
+ * it is adopted again. Gives how many. The same failures. */
+enum oxp_status oxp_outbox_idle(struct oxp_outbox *outbox, struct oxp_view receiver, const char *why,
+                                size_t *count_out);
 
 /* ---- The ledger ---- */
 

@@ -11,7 +11,8 @@
  *
  * Contents are apart from messages: a message changes its state four times, and a row is written whole each time. Ids
  * are never used twice (AUTOINCREMENT): "newer" is "greater id", also after the newest row was pruned.
- * `message_group` is unique: one waiting message for each receiver and group. */
+ * `message_group` is unique: one waiting message for each receiver and group. Files of the time before the first
+ * release are without the indices of what is set aside: they are right, and slower. */
 static const char *const steps[] = {
     "CREATE TABLE message ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -26,6 +27,8 @@ static const char *const steps[] = {
     "CREATE INDEX message_made ON message (made_ms) WHERE state = 0;"
     "CREATE INDEX message_least ON message (priority DESC, id) WHERE state IN (0, 3);"
     "CREATE INDEX message_expires ON message (expires_ms) WHERE state IN (0, 3);"
+    "CREATE INDEX message_aside ON message (priority DESC, id) WHERE state = 3;"
+    "CREATE INDEX message_aside_group ON message (receiver, grp) WHERE state = 3 AND grp <> '';"
     "CREATE INDEX message_over ON message (state, changed_ms) WHERE state IN (2, 4, 5);"
     "CREATE TABLE content (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
     "CREATE TABLE ledger (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;"

@@ -26,6 +26,7 @@
     X(finalize, sqlite3_finalize)                                                                                      \
     X(get_autocommit, sqlite3_get_autocommit)                                                                          \
     X(last_insert_rowid, sqlite3_last_insert_rowid)                                                                    \
+    X(libversion, sqlite3_libversion)                                                                                  \
     X(open_v2, sqlite3_open_v2)                                                                                        \
     X(prepare_v2, sqlite3_prepare_v2)                                                                                  \
     X(prepare_v3, sqlite3_prepare_v3)                                                                                  \

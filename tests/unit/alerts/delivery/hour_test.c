@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "alerts/delivery/courier.h"
+#include "tests/unit/alerts/delivery/hand.h"
 
 enum {
     HOUR_S = 3600,
@@ -25,34 +25,17 @@ enum {
     DATUM_BYTES = 60000,
 };
 
-static atomic_llong now_ns = OXP_NS_PER_S;
 static atomic_bool down = true;
 static atomic_uint data_arrived, alerts_arrived, asked_in_vain;
 static char content[DATUM_BYTES + 1];
-
-static struct oxp_mono mono(const struct oxp_clock *clock) {
-    (void)clock;
-    return (struct oxp_mono){atomic_load(&now_ns)};
-}
-
-static struct oxp_wall wall(const struct oxp_clock *clock) {
-    (void)clock;
-    return (struct oxp_wall){atomic_load(&now_ns) + 1700000000 * OXP_NS_PER_S};
-}
-
-static const struct oxp_clock hand_clock = {mono, wall};
-
-static int64_t now_ms(void) {
-    return wall(NULL).ns / OXP_NS_PER_MS;
-}
 
 static void rest(void) {
     const struct timespec a_little = {0, 500000};
     nanosleep(&a_little, NULL);
 }
 
-static enum oxp_status exchange(struct oxp_http *http, const struct oxp_http_request *request,
-                                struct oxp_http_response *response_out, struct oxp_error *error) {
+enum oxp_status exchange(struct oxp_http *http, const struct oxp_http_request *request,
+                         struct oxp_http_response *response_out, struct oxp_error *error) {
     (void)http;
     *response_out = (struct oxp_http_response){.status = 200};
     if (request->body.len < DATUM_BYTES) {
@@ -64,25 +47,6 @@ static enum oxp_status exchange(struct oxp_http *http, const struct oxp_http_req
         return oxp_error_set(error, OXP_ERR_CLOSED, 0, 0, "no such host");
     }
     atomic_fetch_add(&data_arrived, 1);
-    return OXP_OK;
-}
-
-static void http_free(struct oxp_http *http) {
-    free(http);
-}
-
-static enum oxp_status http_new(struct oxp_http **http_out) {
-    *http_out = malloc(sizeof **http_out);
-    **http_out = (struct oxp_http){exchange, http_free};
-    return OXP_OK;
-}
-
-static enum oxp_status prepare(void *ctx, const struct oxp_outbox_message *message, int64_t now,
-                               struct oxp_arena *arena, struct oxp_http_request *request_out,
-                               struct oxp_verdict *verdict_out) {
-    (void)ctx, (void)now, (void)verdict_out;
-    *request_out = (struct oxp_http_request){
-        .method = "POST", .url = "http://test/", .body = oxp_arena_copy(arena, message->content)};
     return OXP_OK;
 }
 
@@ -169,7 +133,11 @@ static void test_an_hour(void **state) {
         await(&alerts_arrived, (unsigned)(second / ALERT_EVERY_S) + 1);
     }
     oxp_arena_init(&arena, 0);
-    assert_int_equal(oxp_outbox_stats(outbox, &arena, &stats), OXP_OK);
+    int left = 20000;
+    do { /* the last alert has arrived, and the outbox may be told of it a little later */
+        rest();
+        assert_int_equal(oxp_outbox_stats(outbox, &arena, &stats), OXP_OK);
+    } while (stats.waiting + stats.claimed != DATA && left-- > 0);
     assert_int_equal(stats.waiting + stats.claimed, DATA);
     assert_int_equal(stats.dropped[OXP_OUTBOX_FULL], 0);
     assert_true(stats.bytes <= 64u << 20);

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "alerts/delivery/courier.h"
 #include "lib/base/random.h"
+#include "tests/unit/alerts/delivery/hand.h"
 
 enum { MESSAGES = 120 };
 
@@ -25,24 +25,6 @@ static struct oxp_random dice;     /* under the lock, as all to the next line */
 static unsigned arrived[MESSAGES]; /* by the number in the content */
 static unsigned asked;
 static atomic_int mood_500, mood_429, mood_dead, mood_block; /* percent */
-
-static atomic_llong now_ns;
-
-static struct oxp_mono mono(const struct oxp_clock *clock) {
-    (void)clock;
-    return (struct oxp_mono){atomic_load(&now_ns)};
-}
-
-static struct oxp_wall wall(const struct oxp_clock *clock) {
-    (void)clock;
-    return (struct oxp_wall){atomic_load(&now_ns) + 1700000000 * OXP_NS_PER_S};
-}
-
-static const struct oxp_clock hand_clock = {mono, wall};
-
-static int64_t now_ms(void) {
-    return wall(NULL).ns / OXP_NS_PER_MS;
-}
 
 static void rest(void) {
     const struct timespec a_little = {0, 1000000};
@@ -57,8 +39,8 @@ static enum oxp_status say(struct oxp_http_response *response_out, int status) {
 }
 
 /* Every tenth message is one that is refused; a try in a bad mood fails. */
-static enum oxp_status exchange(struct oxp_http *http, const struct oxp_http_request *request,
-                                struct oxp_http_response *response_out, struct oxp_error *error) {
+enum oxp_status exchange(struct oxp_http *http, const struct oxp_http_request *request,
+                         struct oxp_http_response *response_out, struct oxp_error *error) {
     (void)http;
     long number = atol(request->body.ptr);
     assert_in_range(number, 0, MESSAGES - 1);
@@ -82,26 +64,6 @@ static enum oxp_status exchange(struct oxp_http *http, const struct oxp_http_req
         return oxp_error_set(error, OXP_ERR_TIMEOUT, 0, 0, "nobody there");
     }
     return say(response_out, die < atomic_load(&mood_dead) + atomic_load(&mood_429) ? 429 : 500);
-}
-
-static void http_free(struct oxp_http *http) {
-    free(http);
-}
-
-static enum oxp_status http_new(struct oxp_http **http_out) {
-    *http_out = malloc(sizeof **http_out);
-    **http_out = (struct oxp_http){exchange, http_free};
-    return OXP_OK;
-}
-
-static enum oxp_status prepare(void *ctx, const struct oxp_outbox_message *message, int64_t now,
-                               struct oxp_arena *arena, struct oxp_http_request *request_out,
-                               struct oxp_verdict *verdict_out) {
-    (void)ctx, (void)now, (void)verdict_out;
-    assert_true(message->tries >= 1);
-    *request_out = (struct oxp_http_request){
-        .method = "POST", .url = "http://test/", .body = oxp_arena_copy(arena, message->content)};
-    return OXP_OK;
 }
 
 /* ---- The rest of the world ---- */

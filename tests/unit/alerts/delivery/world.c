@@ -50,9 +50,17 @@ static bool fails(atomic_int *left) {
     return before > 0;
 }
 
-enum oxp_status oxp_outbox_claim(struct oxp_outbox *outbox, struct oxp_view receiver, int64_t now,
-                                 struct oxp_arena *arena, struct oxp_outbox_message *message_out,
-                                 int64_t *next_ms_out) {
+/* Whether `letter` goes before `other`, which was put earlier. */
+static bool goes_before(const struct world *world, const struct letter *letter, const struct letter *other,
+                        bool least_tried) {
+    if (least_tried && letter->tries != other->tries) {
+        return letter->tries < other->tries;
+    }
+    return atomic_load(&world->by_due) && letter->due_ms < other->due_ms;
+}
+
+static enum oxp_status claim(struct oxp_outbox *outbox, struct oxp_view receiver, bool least_tried, int64_t now,
+                             struct oxp_arena *arena, struct oxp_outbox_message *message_out, int64_t *next_ms_out) {
     struct world *world = as_world(outbox);
     if (fails(&world->fail_claims)) {
         return OXP_ERR_IO;
@@ -65,8 +73,7 @@ enum oxp_status oxp_outbox_claim(struct oxp_outbox *outbox, struct oxp_view rece
         if (letter->state != OXP_OUTBOX_WAITING || !oxp_view_is(receiver, letter->receiver)) {
             continue;
         }
-        if (letter->due_ms <= now &&
-            (found == NULL || (atomic_load(&world->by_due) && letter->due_ms < found->due_ms))) {
+        if (letter->due_ms <= now && (found == NULL || goes_before(world, letter, found, least_tried))) {
             found = letter;
         }
         *next_ms_out = letter->due_ms < *next_ms_out ? letter->due_ms : *next_ms_out;
@@ -88,6 +95,19 @@ enum oxp_status oxp_outbox_claim(struct oxp_outbox *outbox, struct oxp_view rece
         world_wake(world);
     }
     return found == NULL ? OXP_END : OXP_OK;
+}
+
+enum oxp_status oxp_outbox_claim(struct oxp_outbox *outbox, struct oxp_view receiver, int64_t now,
+                                 struct oxp_arena *arena, struct oxp_outbox_message *message_out,
+                                 int64_t *next_ms_out) {
+    return claim(outbox, receiver, false, now, arena, message_out, next_ms_out);
+}
+
+enum oxp_status oxp_outbox_claim_least_tried(struct oxp_outbox *outbox, struct oxp_view receiver, bool by_age,
+                                             int64_t now, struct oxp_arena *arena,
+                                             struct oxp_outbox_message *message_out, int64_t *next_ms_out) {
+    (void)by_age; /* all letters matter alike */
+    return claim(outbox, receiver, true, now, arena, message_out, next_ms_out);
 }
 
 static enum oxp_status become(struct oxp_outbox *outbox, int64_t id, enum oxp_outbox_state state, int64_t due_ms,

@@ -15,7 +15,7 @@
 
 #include "alerts/delivery/courier.h"
 
-enum { MESSAGES = 64, SENDS = 512 };
+enum { MESSAGES = 128, SENDS = 512 };
 
 struct letter {
     int64_t id, due_ms;

@@ -137,6 +137,13 @@ static void test_visit(void **state) {
     size_t count = 0;
     assert_int_equal(oxp_outbox_visit(world->directory, &visitor, &error), OXP_ERR_NOT_FOUND);
     assert_false(exists(world, "outbox.db")); /* looking makes nothing */
+    assert_non_null(strstr(error.text, "there is no outbox at"));
+    char path[128];
+    world_path(world, "outbox.db", path);
+    assert_int_equal(symlink(path, path), 0); /* one that cannot be reached is not one that is not there */
+    assert_int_equal(oxp_outbox_visit(world->directory, &visitor, &error), OXP_ERR_IO);
+    assert_non_null(strstr(error.text, "outbox.db: cannot open: "));
+    assert_int_equal(unlink(path), 0);
     world_open(world);
     world_put(world, "info q - a", NOW);
     world_put(world, "info q - b", NOW);
@@ -326,6 +333,34 @@ static void clean(const struct world *world) {
     }
 }
 
+/* A byte of a text that changed, which SQLite does not see: the message is not sent, and somebody is told. */
+static void test_a_damaged_record(void **state) {
+    struct world *world = *state;
+    static const char *const damages[] = {"UPDATE content SET bytes = 'A' WHERE id = 1",
+                                          "UPDATE message SET summary = 'A' WHERE id = 1",
+                                          "DELETE FROM content WHERE id = 1"};
+    for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+        clean(world);
+        world->damages = 0;
+        world_open(world);
+        world_put(world, "critical q - a", NOW);
+        world_put(world, "info q - b", NOW);
+        oxp_outbox_close(world->outbox);
+        world->outbox = NULL;
+        sql(world, damages[i]);
+        world_open(world);
+        assert_int_equal(world->damages, 0);
+        assert_string_equal(world_claim(world, NOW), "b");
+        assert_int_equal(world->damages, 1);
+        assert_int_equal(world->damaged_id, 1);
+        assert_int_equal(world_show(world, 1).state, OXP_OUTBOX_ASIDE);
+        assert_string_equal(world_show(world, 1).answer.ptr, "its record was damaged on the disk");
+        assert_int_equal(world->drops[OXP_OUTBOX_FULL] + world->drops[OXP_OUTBOX_EXPIRED], 0);
+        oxp_outbox_close(world->outbox);
+        world->outbox = NULL;
+    }
+}
+
 static void test_flipped_bytes(void **state) {
     (void)state;
     struct world world;
@@ -468,6 +503,7 @@ int main(void) {
         TEST(test_version_1),
         TEST(test_empty_and_foreign),
         TEST(test_missing_table),
+        TEST(test_a_damaged_record),
         cmocka_unit_test(test_flipped_bytes),
         cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_broken_log),

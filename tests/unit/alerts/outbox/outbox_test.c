@@ -11,60 +11,11 @@
 
 #define SUPERSEDED "superseded: a newer state took its place"
 
-static bool in_memory; /* the group that runs */
-
-static int setup(void **state) {
-    struct world *world = malloc(sizeof(struct world));
-    world_make(world, in_memory);
-    world_open(world);
-    *state = world;
-    return 0;
-}
-
-static int teardown(void **state) {
-    world_end(*state);
-    free(*state);
-    return 0;
-}
-
-/* A script of one letter and its argument: + puts ("critical q g a"), ? claims and expects, ! the claimed one is sent,
- * ~ it is to be sent again at once, x it is set aside, = expects the states. */
-static void run(struct world *world, const char *name, const char *const *script) {
-    for (; *script != NULL; script++) {
-        const char *argument = *script + 1;
-        const char *got = NULL;
-        enum oxp_status status = OXP_OK;
-        switch (**script) {
-        case '+':
-            status = world_put(world, argument, NOW);
-            break;
-        case '?':
-            got = world_claim(world, NOW);
-            break;
-        case '!':
-            status = oxp_outbox_sent(world->outbox, world->claimed_id, OXP_VIEW("200"), NOW);
-            break;
-        case '~':
-            status = oxp_outbox_again(world->outbox, world->claimed_id, NOW, OXP_VIEW("503"), NOW);
-            break;
-        case 'x':
-            status = oxp_outbox_set_aside(world->outbox, world->claimed_id, OXP_VIEW("400 no"), NOW);
-            break;
-        default:
-            got = world_states(world);
-            break;
-        }
-        if (status != OXP_OK || (got != NULL && strcmp(got, argument) != 0)) {
-            fail_msg("%s: %s: got \"%s\", status %s", name, *script, got == NULL ? "" : got, oxp_status_name(status));
-        }
-    }
-}
-
 static void test_scripts(void **state) {
     (void)state;
     static const struct {
         const char *name;
-        const char *script[16];
+        const char *script[20];
     } rows[] = {
         {"nothing", {"?", "=", NULL}},
         {"one", {"+info q - a", "?a", "=claimed:a ", "!", "=sent:a ", "?", NULL}},
@@ -80,16 +31,27 @@ static void test_scripts(void **state) {
         {"and gives way when it is to be sent again",
          {"+info q g a", "?a", "+info q g b", "~", "=superseded:a waiting:b ", "?b", NULL}},
         {"what was refused stays", {"+info q g a", "?a", "x", "+info q g b", "=set_aside:a waiting:b ", "?b", NULL}},
+        {"of what was refused of a group the newest stays",
+         {"+info q g a", "?a", "x", "+info q g b", "?b", "x", "=superseded:a set_aside:b ", "+info q g c", "?c", "x",
+          "=superseded:a superseded:b set_aside:c ", NULL}},
+        {"not of another group, or receiver, or none",
+         {"+info q g a", "?a", "x", "+info q h b", "?b", "x", "+info q - c", "?c", "x", "+info q - d", "?d", "x",
+          "=set_aside:a set_aside:b set_aside:c set_aside:d ", NULL}},
         {"a newer one takes the place even when it matters less",
          {"+critical q g a", "+info q g b", "=superseded:a waiting:b ", NULL}},
+        {"the least tried first, whatever its priority; of those in the queue's order",
+         {"+critical q - a", "?a", "~", "+info q - b", "+critical q - c", "<c", "!", "<b", "~", "?a", "~", "?a", "~",
+          "<b", NULL}},
+        {"or the oldest of those",
+         {"+critical q - a", "?a", "~", "+info q - b", "+critical q - c", "^b", "!", "^c", "!", "^a", "^", NULL}},
         {"again", {"+info q - a", "?a", "~", "=waiting:a ", "?a", "!", NULL}},
         {"a refused one holds up nobody", {"+critical q - a", "+info q - b", "?a", "x", "?b", NULL}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct world world;
-        world_make(&world, in_memory);
+        world_make(&world, world_in_memory);
         world_open(&world);
-        run(&world, rows[i].name, rows[i].script);
+        world_run(&world, rows[i].name, rows[i].script);
         world_end(&world);
     }
 }
@@ -315,9 +277,9 @@ static void test_the_answer_is_taken_over(void **state) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct world world;
-        world_make(&world, in_memory);
+        world_make(&world, world_in_memory);
         world_open(&world);
-        run(&world, rows[i].name, rows[i].script);
+        world_run(&world, rows[i].name, rows[i].script);
         struct oxp_outbox_message message = world_show(&world, rows[i].id);
         if (strcmp(message.answer.ptr, rows[i].answer) != 0 || message.tries != rows[i].tries) {
             fail_msg("%s: %s, %u", rows[i].name, message.answer.ptr, message.tries);
@@ -363,154 +325,40 @@ static void test_adopt(void **state) {
     assert_string_equal(world_show(world, 3).answer.ptr, orphan);
     assert_int_equal(world_show(world, 3).due_ms, NOW + HOUR); /* as it was */
     assert_int_equal(world_show(world, 3).changed_ms, NOW);
+    /* A receiver that is there and idle: the reason says so, and goes when it is at work again. */
+    assert_int_equal(oxp_outbox_adopt(world->outbox, all, 3, &orphans), OXP_OK);
+    assert_int_equal(oxp_outbox_idle(world->outbox, OXP_VIEW("r"), "above the budget", &orphans), OXP_OK);
+    assert_int_equal(orphans, 2);
+    assert_string_equal(world_show(world, 1).answer.ptr, "it waits: above the budget");
+    assert_string_equal(world_show(world, 4).answer.ptr, "");
+    assert_int_equal(oxp_outbox_adopt(world->outbox, all, 3, &orphans), OXP_OK);
+    assert_string_equal(world_show(world, 2).answer.ptr, "");
     assert_string_equal(world_claim(world, NOW), "d");
 }
 
-/* ---- The ledger ---- */
-
-static const char *values(struct world *world, const char *prefix) {
-    struct oxp_outbox_value *found = NULL;
-    size_t count = 0, len = 0;
-    assert_int_equal(oxp_outbox_values(world->outbox, oxp_view_from(prefix), &world->arena, &found, &count), OXP_OK);
-    char *text = oxp_arena_zero(&world->arena, 1024, 1);
-    for (size_t i = 0; i < count; i++) {
-        len += (size_t)snprintf(text + len, 1024 - len, "%s=%s ", found[i].key.ptr, found[i].value.ptr);
-    }
-    return text;
-}
-
-static void test_ledger(void **state) {
+/* Everything goes along, and can be claimed: the checksum is the new queue's. Of two of one group the newer waits. */
+static void test_rename(void **state) {
     struct world *world = *state;
-    struct oxp_outbox_value first[] = {{OXP_VIEW("b/2"), OXP_VIEW("two")}, {OXP_VIEW("b/1"), OXP_VIEW("one")},
-                                       {OXP_VIEW("a"), OXP_VIEW("")},      {OXP_VIEW("b0"), OXP_VIEW("x")},
-                                       {OXP_VIEW("b\xff"), OXP_VIEW("y")}, {OXP_VIEW("c"), OXP_VIEW("z")}};
-    struct oxp_outbox_write write = {.values = first, .value_count = sizeof first / sizeof first[0]};
-    assert_int_equal(oxp_outbox_put(world->outbox, &write, NOW, NULL), OXP_OK);
-    assert_string_equal(values(world, "b/"), "b/1=one b/2=two ");
-    assert_string_equal(values(world, "b"), "b/1=one b/2=two b0=x b\xff=y ");
-    assert_string_equal(values(world, "d"), "");
-    assert_string_equal(values(world, ""), "a= b/1=one b/2=two b0=x b\xff=y c=z ");
-    struct oxp_outbox_value second[] = {
-        {OXP_VIEW("b/1"), {NULL, 0}}, {OXP_VIEW("none"), {NULL, 0}}, {OXP_VIEW("b/2"), OXP_VIEW("2")}};
-    write = (struct oxp_outbox_write){.values = second, .value_count = 3};
-    assert_int_equal(oxp_outbox_put(world->outbox, &write, NOW, NULL), OXP_OK);
-    assert_string_equal(values(world, "b/"), "b/2=2 ");
-    struct oxp_view value;
-    assert_int_equal(oxp_outbox_value(world->outbox, OXP_VIEW("b/1"), &world->arena, &value), OXP_ERR_NOT_FOUND);
-    assert_int_equal(oxp_outbox_value(world->outbox, OXP_VIEW("b/2"), &world->arena, &value), OXP_OK);
-    assert_string_equal(value.ptr, "2");
-    assert_int_equal(oxp_outbox_value(world->outbox, OXP_VIEW("a"), &world->arena, &value), OXP_OK);
-    assert_int_equal(value.len, 0); /* empty is not gone */
-}
-
-/* ---- By hand ---- */
-
-static void test_retry(void **state) {
-    struct world *world = *state;
-    static const struct {
-        const char *name;
-        const char *script[12];
-        int64_t id; /* 0 = all that was set aside for q */
-        enum oxp_status status;
-        size_t count;
-        const char *after;
-    } rows[] = {
-        {"set aside", {"+info q - a", "?a", "x", NULL}, 1, OXP_OK, 1, "waiting:a "},
-        {"waiting", {"+info q - a", "?a", "~", NULL}, 1, OXP_OK, 1, "waiting:a "},
-        {"claimed", {"+info q - a", "?a", NULL}, 1, OXP_ERR_IN_USE, 0, "claimed:a "},
-        {"sent", {"+info q - a", "?a", "!", NULL}, 1, OXP_ERR_INVALID, 0, "sent:a "},
-        {"superseded", {"+info q g a", "+info q g b", NULL}, 1, OXP_ERR_INVALID, 0, "superseded:a waiting:b "},
-        {"none such", {"+info q - a", NULL}, 2, OXP_ERR_NOT_FOUND, 0, "waiting:a "},
-        {"a newer state waits",
-         {"+info q g a", "?a", "x", "+info q g b", NULL},
-         1,
-         OXP_ERR_EXISTS,
-         0,
-         "set_aside:a waiting:b "},
-        {"a newer state is being sent",
-         {"+info q g a", "?a", "x", "+info q g b", "?b", NULL},
-         1,
-         OXP_ERR_EXISTS,
-         0,
-         "set_aside:a claimed:b "},
-        {"a newer state was sent: by name it goes out",
-         {"+info q g a", "?a", "x", "+info q g b", "?b", "!", NULL},
-         1,
-         OXP_OK,
-         1,
-         "waiting:a sent:b "},
-        {"all", {"+info q - a", "?a", "x", "+info q - b", "?b", "x", NULL}, 0, OXP_OK, 2, "waiting:a waiting:b "},
-        {"all, of a group the newest",
-         {"+info q g a", "?a", "x", "+info q g b", "?b", "x", NULL},
-         0,
-         OXP_OK,
-         1,
-         "superseded:a waiting:b "},
-        {"all, but what is past",
-         {"+info q g a", "?a", "x", "+info q g b", "?b", "!", NULL},
-         0,
-         OXP_OK,
-         0,
-         "superseded:a sent:b "},
-        {"all of another receiver",
-         {"+info r - a", "+info q - b", "?b", "x", NULL},
-         0,
-         OXP_OK,
-         1,
-         "waiting:a waiting:b "},
-        {"nothing", {NULL}, 0, OXP_OK, 0, ""},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct world own;
-        world_make(&own, in_memory);
-        world_open(&own);
-        run(&own, rows[i].name, rows[i].script);
-        size_t count = 9;
-        enum oxp_status status = oxp_outbox_retry(own.outbox, rows[i].id, OXP_VIEW("q"), NOW, &count);
-        const char *after = world_states(&own);
-        if (status != rows[i].status || count != rows[i].count || strcmp(after, rows[i].after) != 0) {
-            fail_msg("%s: %s, %zu, %s", rows[i].name, oxp_status_name(status), count, after);
-        }
-        struct oxp_outbox_noted *notes = NULL;
-        assert_int_equal(oxp_outbox_notes(own.outbox, 10, &own.arena, &notes, &count), OXP_OK);
-        assert_int_equal(count, status == OXP_OK ? 1 : 0); /* a manual act leaves a note */
-        assert_true(count == 0 || strcmp(notes[0].kind.ptr, "outbox.retry") == 0);
-        world_end(&own);
-    }
-    (void)world;
-}
-
-static void test_retry_of_expired(void **state) {
-    struct world *world = *state;
-    size_t count = 0;
-    world_put(world, "info q - a", NOW);
-    int64_t later = NOW + 14 * DAY;
-    oxp_outbox_sweep(world->outbox, later);
-    assert_string_equal(world_states(world), "dropped:a ");
-    assert_int_equal(oxp_outbox_retry(world->outbox, 1, OXP_VIEW(""), later, &count), OXP_OK);
-    oxp_outbox_sweep(world->outbox, later);                   /* not at once dropped again */
-    assert_string_equal(world_show(world, 1).answer.ptr, ""); /* why it was dropped is not why it waits */
-    assert_string_equal(world_claim(world, later), "a");
-}
-
-static void test_notes(void **state) {
-    struct world *world = *state;
-    struct oxp_outbox_note in[] = {{OXP_VIEW("reload"), OXP_VIEW("a.yml")}, {OXP_VIEW("breaker.reset"), OXP_VIEW("")}};
-    struct oxp_outbox_write write = {.notes = in, .note_count = 2};
-    assert_int_equal(oxp_outbox_put(world->outbox, &write, NOW, NULL), OXP_OK);
-    struct oxp_outbox_noted *notes = NULL;
-    size_t count = 0;
-    assert_int_equal(oxp_outbox_notes(world->outbox, 10, &world->arena, &notes, &count), OXP_OK);
-    assert_int_equal(count, 2);
-    assert_string_equal(notes[0].kind.ptr, "breaker.reset"); /* newest first */
-    assert_string_equal(notes[1].text.ptr, "a.yml");
-    assert_int_equal(notes[1].at_ms, NOW);
-    assert_true(notes[0].id > notes[1].id);
-    assert_int_equal(oxp_outbox_notes(world->outbox, 1, &world->arena, &notes, &count), OXP_OK);
-    assert_int_equal(count, 1);
-    oxp_outbox_sweep(world->outbox, NOW + 14 * DAY + 1); /* no older than the rest */
-    assert_int_equal(oxp_outbox_notes(world->outbox, 10, &world->arena, &notes, &count), OXP_OK);
+    size_t count = 9;
+    world_put(world, "info old g a", NOW);
+    world_put(world, "critical old - b", NOW);
+    world_put(world, "info q g c", NOW);
+    world_put(world, "info q h d", NOW);
+    world_put(world, "info old h e", NOW);
+    world_put(world, "info r - f", NOW);
+    assert_int_equal(oxp_outbox_rename(world->outbox, OXP_VIEW("none"), OXP_VIEW("q"), NOW, &count), OXP_OK);
     assert_int_equal(count, 0);
+    assert_int_equal(oxp_outbox_rename(world->outbox, OXP_VIEW("old"), OXP_VIEW("q"), NOW, &count), OXP_OK);
+    assert_int_equal(count, 3);
+    assert_string_equal(world_states(world), "superseded:a waiting:b waiting:c superseded:d waiting:e waiting:f ");
+    assert_int_equal(world->drops[OXP_OUTBOX_SUPERSEDING], 2);
+    assert_true(oxp_view_is(world_show(world, 1).receiver, "q"));
+    assert_true(oxp_view_is(world_show(world, 6).receiver, "r"));
+    for (const char *expected = "bce"; *expected != '\0'; expected++) {
+        assert_int_equal(world_claim(world, NOW)[0], *expected);
+        assert_int_equal(oxp_outbox_sent(world->outbox, world->claimed_id, OXP_VIEW(""), NOW), OXP_OK);
+    }
+    assert_int_equal(world_stats(world).waiting, 1);
 }
 
 /* ---- Looking ---- */
@@ -573,7 +421,7 @@ static void test_stats(void **state) {
         assert_string_equal(stats.counts[webhook].integration.ptr, "webhook");
         assert_int_equal(stats.counts[webhook].waiting, 2);
         assert_int_equal(stats.counts[1 - webhook].waiting, 1);
-        if (!in_memory) {
+        if (!world_in_memory) {
             world_again(world);
         }
     }
@@ -596,6 +444,9 @@ static void test_names(void **state) {
     (void)state;
     assert_string_equal(oxp_outbox_state_name(OXP_OUTBOX_ASIDE), "set_aside");
     assert_string_equal(oxp_outbox_state_name(OXP_OUTBOX_STATES), "unknown");
+    unsigned states = 0;
+    assert_true(oxp_outbox_state_find("set_aside", &states) && states == 1u << OXP_OUTBOX_ASIDE);
+    assert_false(oxp_outbox_state_find("unknown", &states));
     assert_string_equal(oxp_outbox_drop_name(OXP_OUTBOX_SUPERSEDING), "superseded");
     assert_string_equal(oxp_outbox_drop_name(OXP_OUTBOX_DROPS), "unknown");
     assert_string_equal(oxp_outbox_priority_name(OXP_OUTBOX_CRITICAL), "critical");
@@ -604,37 +455,29 @@ static void test_names(void **state) {
 
 static void test_kept(void **state) {
     struct world *world = *state;
-    assert_int_equal(oxp_outbox_is_kept(world->outbox), !in_memory);
+    assert_int_equal(oxp_outbox_is_kept(world->outbox), !world_in_memory);
     assert_int_equal(world->opened, OXP_OUTBOX_NEW);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scripts),
-        TEST(test_fields),
-        TEST(test_refused_writes),
-        TEST(test_due),
-        TEST(test_clock_goes_back),
-        TEST(test_expiry),
-        TEST(test_aside_outlives_a_short_life),
-        TEST(test_history),
-        TEST(test_wrong_ids),
-        TEST(test_long_answer),
+        WORLD_TEST(test_fields),
+        WORLD_TEST(test_refused_writes),
+        WORLD_TEST(test_due),
+        WORLD_TEST(test_clock_goes_back),
+        WORLD_TEST(test_expiry),
+        WORLD_TEST(test_aside_outlives_a_short_life),
+        WORLD_TEST(test_history),
+        WORLD_TEST(test_wrong_ids),
+        WORLD_TEST(test_long_answer),
         cmocka_unit_test(test_the_answer_is_taken_over),
-        TEST(test_adopt),
-        TEST(test_ledger),
-        TEST(test_retry),
-        TEST(test_retry_of_expired),
-        TEST(test_notes),
-        TEST(test_list),
-        TEST(test_stats),
+        WORLD_TEST(test_adopt),
+        WORLD_TEST(test_rename),
+        WORLD_TEST(test_list),
+        WORLD_TEST(test_stats),
         cmocka_unit_test(test_names),
-        TEST(test_kept),
+        WORLD_TEST(test_kept),
     };
-    in_memory = true;
-    int failed = cmocka_run_group_tests_name("in memory", tests, NULL, NULL);
-    in_memory = false;
-    return failed + cmocka_run_group_tests_name("in a file", tests, NULL, NULL);
+    return WORLD_RUN_TWICE(tests);
 }

@@ -18,6 +18,12 @@ static void on_drop(void *ctx, const struct oxp_outbox_message *message, enum ox
              message->summary.ptr);
 }
 
+static void on_damage(void *ctx, const struct oxp_outbox_message *message) {
+    struct world *world = ctx;
+    world->damages++;
+    world->damaged_id = message->id;
+}
+
 void world_make(struct world *world, bool in_memory) {
     *world = (struct world){0};
     oxp_arena_init(&world->arena, 0);
@@ -29,6 +35,7 @@ void world_make(struct world *world, bool in_memory) {
         world->options.directory = world->directory;
     }
     world->options.on_drop = on_drop;
+    world->options.on_damage = on_damage;
     world->options.ctx = world;
 }
 
@@ -37,6 +44,22 @@ void world_open(struct world *world) {
     if (oxp_outbox_open(&world->options, NOW, &world->outbox, &world->opened, &error) != OXP_OK) {
         fail_msg("open: %s", error.text);
     }
+}
+
+bool world_in_memory;
+
+int world_setup(void **state) {
+    struct world *world = malloc(sizeof(struct world));
+    world_make(world, world_in_memory);
+    world_open(world);
+    *state = world;
+    return 0;
+}
+
+int world_teardown(void **state) {
+    world_end(*state);
+    free(*state);
+    return 0;
 }
 
 void world_again(struct world *world) {
@@ -114,16 +137,28 @@ void world_put_bytes(struct world *world, enum oxp_outbox_priority priority, con
     free(content);
 }
 
-const char *world_claim(struct world *world, int64_t now_ms) {
-    struct oxp_outbox_message message = {0};
-    int64_t next_ms = 0;
-    enum oxp_status status = oxp_outbox_claim(world->outbox, OXP_VIEW("q"), now_ms, &world->arena, &message, &next_ms);
+static const char *claimed(struct world *world, enum oxp_status status, const struct oxp_outbox_message *message) {
     if (status == OXP_END) {
         return "";
     }
     assert_int_equal(status, OXP_OK);
-    world->claimed_id = message.id;
-    return message.summary.ptr;
+    world->claimed_id = message->id;
+    return message->summary.ptr;
+}
+
+const char *world_claim(struct world *world, int64_t now_ms) {
+    struct oxp_outbox_message message = {0};
+    int64_t next_ms = 0;
+    enum oxp_status status = oxp_outbox_claim(world->outbox, OXP_VIEW("q"), now_ms, &world->arena, &message, &next_ms);
+    return claimed(world, status, &message);
+}
+
+static const char *claim_least_tried(struct world *world, bool by_age) {
+    struct oxp_outbox_message message = {0};
+    int64_t next_ms = 0;
+    enum oxp_status status =
+        oxp_outbox_claim_least_tried(world->outbox, OXP_VIEW("q"), by_age, NOW, &world->arena, &message, &next_ms);
+    return claimed(world, status, &message);
 }
 
 const char *world_states(struct world *world) {
@@ -151,4 +186,39 @@ struct oxp_outbox_message world_show(struct world *world, int64_t id) {
     struct oxp_outbox_message message = {0};
     assert_int_equal(oxp_outbox_show(world->outbox, id, &world->arena, &message), OXP_OK);
     return message;
+}
+
+void world_run(struct world *world, const char *name, const char *const *script) {
+    for (; *script != NULL; script++) {
+        const char *argument = *script + 1;
+        const char *got = NULL;
+        enum oxp_status status = OXP_OK;
+        switch (**script) {
+        case '+':
+            status = world_put(world, argument, NOW);
+            break;
+        case '?':
+            got = world_claim(world, NOW);
+            break;
+        case '<':
+        case '^':
+            got = claim_least_tried(world, **script == '^');
+            break;
+        case '!':
+            status = oxp_outbox_sent(world->outbox, world->claimed_id, OXP_VIEW("200"), NOW);
+            break;
+        case '~':
+            status = oxp_outbox_again(world->outbox, world->claimed_id, NOW, OXP_VIEW("503"), NOW);
+            break;
+        case 'x':
+            status = oxp_outbox_set_aside(world->outbox, world->claimed_id, OXP_VIEW("400 no"), NOW);
+            break;
+        default:
+            got = world_states(world);
+            break;
+        }
+        if (status != OXP_OK || (got != NULL && strcmp(got, argument) != 0)) {
+            fail_msg("%s: %s: got \"%s\", status %s", name, *script, got == NULL ? "" : got, oxp_status_name(status));
+        }
+    }
 }

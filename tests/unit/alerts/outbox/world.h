@@ -20,7 +20,19 @@ struct world {
     /* what on_drop was told */
     unsigned drops[OXP_OUTBOX_DROPS];
     char dropped[512]; /* their summaries, each with a blank behind it */
+    unsigned damages;  /* what on_damage was told: how often, and the last id */
+    int64_t damaged_id;
 };
+
+/* For tests that hold in memory and in a file alike: the group of tests that runs, their fixture (an open outbox as the
+ * state), and the `main` of both groups. */
+extern bool world_in_memory;
+int world_setup(void **state);
+int world_teardown(void **state);
+#define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+#define WORLD_RUN_TWICE(tests)                                                                                         \
+    ((world_in_memory = true, cmocka_run_group_tests_name("in memory", tests, NULL, NULL)) != 0 ||                     \
+     (world_in_memory = false, cmocka_run_group_tests_name("in a file", tests, NULL, NULL)) != 0)
 
 /* Makes a directory unless `in_memory`; opens nothing. */
 void world_make(struct world *world, bool in_memory);
@@ -38,6 +50,10 @@ void world_put_bytes(struct world *world, enum oxp_outbox_priority priority, con
 const char *world_claim(struct world *world, int64_t now_ms);
 /* The states and summaries of all, oldest first: "waiting:a sent:b ". */
 const char *world_states(struct world *world);
+/* Does what a script says, by a letter and its argument: + puts ("critical q g a"), ? claims from "q" and expects, <
+ * and ^ claim the least tried (^ by age), ! the claimed one is sent, ~ it is to be sent again at once, x it is set
+ * aside, = expects the states. NULL ends it. */
+void world_run(struct world *world, const char *name, const char *const *script);
 struct oxp_outbox_stats world_stats(struct world *world);
 struct oxp_outbox_message world_show(struct world *world, int64_t id);
 
