@@ -19,7 +19,14 @@ struct oxp_aws_world {
     const char *instance_host;  /* NULL = http://169.254.169.254; tests, and AWS_EC2_METADATA_SERVICE_ENDPOINT */
     /* Waits, between tries; NULL = sleeps. */
     void (*sleep)(void *ctx, int64_t ms);
+    /* Asked at least every second while credentials are fetched: true ends that with OXP_ERR_CLOSED. Any thread. May be
+     * NULL. */
+    bool (*give_up)(void *ctx);
+    void *give_up_ctx;
 };
+
+/* The version of the library that hashes (GnuTLS), static text. */
+const char *oxp_aws_library(void);
 
 /* ---- Signing (sigv4.c): AWS Signature Version 4, pure ---- */
 
@@ -64,11 +71,11 @@ enum oxp_status oxp_aws_credentials_new(const struct oxp_aws_world *world, const
                                         struct oxp_aws_credentials **credentials_out);
 void oxp_aws_credentials_free(struct oxp_aws_credentials *credentials);
 /* Keys that are good now, copied into the arena (the caller wipes nothing: arenas of senders are short-lived, and are
- * cleared). May block for a refresh, about ten seconds for each source in the worst case. `force`: the last ones were
- * refused as expired; a failure to get others is handed up.
- * OXP_ERR_NOT_FOUND: no source has any, with a sentence that names what was tried; OXP_ERR_TIMEOUT, OXP_ERR_CLOSED,
- * OXP_ERR_IO; OXP_ERR_DENIED (a source said no); OXP_ERR_INVALID, OXP_ERR_SYNTAX (with a line), OXP_ERR_UNSUPPORTED
- * (single sign-on, MFA) for what is configured wrongly. No text holds a secret. Any thread. */
+ * cleared). May block for a refresh, about ten seconds for each source in the worst case, or until the world gives up.
+ * `force`: the last ones were refused as expired; a failure to get others is handed up. OXP_ERR_NOT_FOUND: no source
+ * has any, with a sentence that names what was tried; OXP_ERR_TIMEOUT, OXP_ERR_CLOSED, OXP_ERR_IO; OXP_ERR_DENIED (a
+ * source said no); OXP_ERR_INVALID, OXP_ERR_SYNTAX (with a line), OXP_ERR_UNSUPPORTED (single sign-on, MFA) for what is
+ * configured wrongly. No text holds a secret. Any thread. */
 enum oxp_status oxp_aws_keys_get(struct oxp_aws_credentials *credentials, bool force, struct oxp_arena *arena,
                                  struct oxp_aws_keys *keys_out, struct oxp_error *error);
 /* Which source gave the keys in use: "environment", "web identity", "profile x", "container", "instance"; "" = none. */

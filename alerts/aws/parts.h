@@ -13,7 +13,9 @@ struct oxp_view oxp_aws_env(const struct oxp_aws_world *world, const char *name)
 bool oxp_aws_env_is_true(const struct oxp_aws_world *world, const char *name);
 /* Unix milliseconds of the world's clock (NULL = the system's). */
 int64_t oxp_aws_now_ms(const struct oxp_aws_world *world);
+/* Shorter when the world gives up. */
 void oxp_aws_sleep(const struct oxp_aws_world *world, int64_t ms);
+bool oxp_aws_given_up(const struct oxp_aws_world *world);
 
 /* ---- Text ---- */
 

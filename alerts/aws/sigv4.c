@@ -45,6 +45,10 @@ struct work {
 
 /* ---- Hashes ---- */
 
+const char *oxp_aws_library(void) {
+    return gnutls_check_version(NULL);
+}
+
 static void hex(const unsigned char hash[HASH], char out[2 * HASH]) {
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < HASH; i++) {

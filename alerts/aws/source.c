@@ -34,9 +34,14 @@ enum oxp_status oxp_aws_ask(struct oxp_aws_fetch *fetch, const struct oxp_http_r
     struct oxp_http *http = fetch->world->http;
     struct oxp_http_request bounded = *request;
     bounded.max_body_bytes = ANSWER_MAX;
+    bounded.give_up = fetch->world->give_up;
+    bounded.give_up_ctx = fetch->world->give_up_ctx;
     *response_out = (struct oxp_http_response){0};
     if (http == NULL) {
         return oxp_error_set(fetch->error, OXP_ERR_UNSUPPORTED, 0, 0, "there is no HTTP client to ask with");
+    }
+    if (oxp_aws_given_up(fetch->world)) {
+        return oxp_error_set(fetch->error, OXP_ERR_CLOSED, 0, 0, "given up");
     }
     return http->exchange(http, &bounded, response_out, fetch->error);
 }

@@ -51,9 +51,10 @@ enum oxp_status oxp_aws_web_identity_profile(struct oxp_aws_fetch *fetch, struct
                                              struct oxp_aws_found *found_out);
 /* Runs a command line (split as a shell would, run without one) for at most `timeout_ms`, its standard output into
  * `out`, whose cap is the limit. Its standard error is not read: it may hold anything. OXP_ERR_TIMEOUT (it was killed),
- * OXP_ERR_IO (it failed), OXP_ERR_SYNTAX (the quotes). */
-enum oxp_status oxp_aws_process_run(struct oxp_view command, int64_t timeout_ms, struct oxp_buf *out,
-                                    struct oxp_error *error);
+ * OXP_ERR_CLOSED (the world gave up: it was killed), OXP_ERR_IO (it failed), OXP_ERR_SYNTAX (the quotes). Of the fetch
+ * the world and the error are used. */
+enum oxp_status oxp_aws_process_run(struct oxp_aws_fetch *fetch, struct oxp_view command, int64_t timeout_ms,
+                                    struct oxp_buf *out);
 enum oxp_status oxp_aws_from_process(struct oxp_aws_fetch *fetch, struct oxp_view command,
                                      struct oxp_aws_found *found_out);
 

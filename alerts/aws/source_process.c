@@ -12,7 +12,7 @@
 #include "alerts/aws/parts.h"
 #include "alerts/aws/source.h"
 
-enum { WORDS_MAX = 64, TIMEOUT_MS = 10000, OUTPUT_MAX = 64 << 10 };
+enum { WORDS_MAX = 64, TIMEOUT_MS = 10000, LOOK_MS = 200 /* whether the world gives up */, OUTPUT_MAX = 64 << 10 };
 
 /* ---- The command line ---- */
 
@@ -92,13 +92,17 @@ static int spawn(char *const words[], int output, pid_t *pid_out) {
 }
 
 /* All that it prints until it closes its output. */
-static enum oxp_status read_output(int fd, int64_t deadline_ms, struct oxp_buf *out) {
+static enum oxp_status read_output(const struct oxp_aws_world *world, int fd, int64_t deadline_ms,
+                                   struct oxp_buf *out) {
     for (;;) {
         int64_t left = deadline_ms - mono_ms();
         struct pollfd ready = {.fd = fd, .events = POLLIN};
-        int count = left <= 0 ? 0 : poll(&ready, 1, (int)left);
+        if (left <= 0 || oxp_aws_given_up(world)) {
+            return left <= 0 ? OXP_ERR_TIMEOUT : OXP_ERR_CLOSED;
+        }
+        int count = poll(&ready, 1, left < LOOK_MS ? (int)left : LOOK_MS);
         if (count == 0) {
-            return OXP_ERR_TIMEOUT;
+            continue;
         }
         char *room = oxp_buf_reserve(out, 1024);
         if (room == NULL) {
@@ -116,9 +120,10 @@ static enum oxp_status read_output(int fd, int64_t deadline_ms, struct oxp_buf *
 }
 
 /* Its exit status; killed when it does not end in time. The caller closed its output. */
-static enum oxp_status reap(pid_t pid, bool kill_now, int64_t deadline_ms, int *exit_out) {
+static enum oxp_status reap(const struct oxp_aws_world *world, pid_t pid, bool kill_now, int64_t deadline_ms,
+                            int *exit_out) {
     int state = 0;
-    bool late = kill_now;
+    bool late = kill_now, given_up = false;
     for (;;) {
         if (late) {
             (void)kill(-pid, SIGKILL);
@@ -129,15 +134,17 @@ static enum oxp_status reap(pid_t pid, bool kill_now, int64_t deadline_ms, int *
         }
         if (ended == 0) {
             (void)poll(NULL, 0, 10);
-            late = mono_ms() >= deadline_ms;
+            given_up = oxp_aws_given_up(world);
+            late = given_up || mono_ms() >= deadline_ms;
         }
     }
     *exit_out = WIFEXITED(state) ? WEXITSTATUS(state) : -1;
-    return late && !kill_now ? OXP_ERR_TIMEOUT : OXP_OK;
+    return !late || kill_now ? OXP_OK : given_up ? OXP_ERR_CLOSED : OXP_ERR_TIMEOUT;
 }
 
-static enum oxp_status run_words(char *const words[], int64_t timeout_ms, struct oxp_buf *out,
-                                 struct oxp_error *error) {
+static enum oxp_status run_words(struct oxp_aws_fetch *fetch, char *const words[], int64_t timeout_ms,
+                                 struct oxp_buf *out) {
+    struct oxp_error *error = fetch->error;
     int ends[2], code = 0;
     pid_t pid = 0;
     int64_t deadline_ms = mono_ms() + timeout_ms;
@@ -151,9 +158,9 @@ static enum oxp_status run_words(char *const words[], int64_t timeout_ms, struct
         errno = failed;
         return oxp_error_set(error, OXP_ERR_IO, 0, 0, "credential_process: cannot run %.80s: %m", words[0]);
     }
-    enum oxp_status status = read_output(ends[0], deadline_ms, out);
+    enum oxp_status status = read_output(fetch->world, ends[0], deadline_ms, out);
     close(ends[0]);
-    enum oxp_status ended = reap(pid, status != OXP_OK, deadline_ms, &code);
+    enum oxp_status ended = reap(fetch->world, pid, status != OXP_OK, deadline_ms, &code);
     status = status != OXP_OK ? status : ended;
     if (status == OXP_ERR_TIMEOUT) {
         return oxp_error_set(error, status, 0, 0, "credential_process: %.80s took longer than %lld ms", words[0],
@@ -167,8 +174,8 @@ static enum oxp_status run_words(char *const words[], int64_t timeout_ms, struct
                                      words[0], code);
 }
 
-enum oxp_status oxp_aws_process_run(struct oxp_view command, int64_t timeout_ms, struct oxp_buf *out,
-                                    struct oxp_error *error) {
+enum oxp_status oxp_aws_process_run(struct oxp_aws_fetch *fetch, struct oxp_view command, int64_t timeout_ms,
+                                    struct oxp_buf *out) {
     struct oxp_buf copy;
     char *words[WORDS_MAX + 1];
     enum oxp_status status = OXP_OK;
@@ -178,9 +185,10 @@ enum oxp_status oxp_aws_process_run(struct oxp_view command, int64_t timeout_ms,
     if (oxp_buf_status(&copy) != OXP_OK) {
         status = oxp_buf_status(&copy);
     } else if (!split_words(copy.data, words)) {
-        status = oxp_error_set(error, OXP_ERR_SYNTAX, 0, 0, "credential_process: the command's quotes are not closed");
+        status = oxp_error_set(fetch->error, OXP_ERR_SYNTAX, 0, 0,
+                               "credential_process: the command's quotes are not closed");
     } else {
-        status = run_words(words, timeout_ms, out, error);
+        status = run_words(fetch, words, timeout_ms, out);
     }
     oxp_buf_fini(&copy);
     return status;
@@ -191,7 +199,7 @@ enum oxp_status oxp_aws_from_process(struct oxp_aws_fetch *fetch, struct oxp_vie
     struct oxp_buf out;
     struct oxp_json *json = NULL;
     oxp_buf_init(&out, OUTPUT_MAX);
-    enum oxp_status status = oxp_aws_process_run(command, TIMEOUT_MS, &out, fetch->error);
+    enum oxp_status status = oxp_aws_process_run(fetch, command, TIMEOUT_MS, &out);
     if (status == OXP_OK) {
         status = oxp_json_read(oxp_buf_view(&out), &json, NULL);
         if (status == OXP_ERR_SYNTAX) {

@@ -6,6 +6,8 @@
 
 #include "lib/base/scrub.h"
 
+#define LOOK_MS 200 /* between two looks whether the world gives up */
+
 struct oxp_view oxp_aws_env(const struct oxp_aws_world *world, const char *name) {
     return oxp_view_from(world->getenv == NULL ? getenv(name) : world->getenv(world->ctx, name));
 }
@@ -19,13 +21,20 @@ int64_t oxp_aws_now_ms(const struct oxp_aws_world *world) {
     return oxp_clock_wall(world->clock == NULL ? oxp_clock_system() : world->clock).ns / OXP_NS_PER_MS;
 }
 
+bool oxp_aws_given_up(const struct oxp_aws_world *world) {
+    return world->give_up != NULL && world->give_up(world->give_up_ctx);
+}
+
 void oxp_aws_sleep(const struct oxp_aws_world *world, int64_t ms) {
     if (world->sleep != NULL) {
         world->sleep(world->ctx, ms);
         return;
     }
-    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * OXP_NS_PER_MS};
-    while (ms > 0 && nanosleep(&left, &left) != 0) { /* a signal: sleep on */
+    for (int64_t part; ms > 0 && !oxp_aws_given_up(world); ms -= part) {
+        part = ms < LOOK_MS ? ms : LOOK_MS;
+        struct timespec left = {.tv_nsec = part * OXP_NS_PER_MS};
+        while (nanosleep(&left, &left) != 0) { /* a signal: sleep on */
+        }
     }
 }
 

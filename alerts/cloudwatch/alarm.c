@@ -2,7 +2,8 @@
  *
  * Identity: an alarm looks at the very metric that is published, so its dimensions are the section's (with
  * `replicas: split` the external labels among them: each replica has alarms of its own, which end with them) and its
- * own. The heartbeat alone is of all replicas together.
+ * own. The heartbeat alone is of all replicas together. Two environments of a service in one account publish under
+ * other dimensions, so the environment stands in the name, too.
  *
  * The heartbeat: each replica publishes 1 each interval, so a period of P seconds sums to between floor(P / I) and
  * ceil(P / I) for each replica that lives. The alarm compares with all = N * floor(P / I): all alive are never below
@@ -32,27 +33,47 @@ static void name_pairs(struct oxp_buf *out, const struct oxp_cw_pair *pairs, siz
     }
 }
 
+const char *oxp_cw_environment(const struct oxp_cw_plan_input *input) {
+    return input->identity->environment == NULL ? "" : input->identity->environment;
+}
+
+void oxp_cw_prefix(const struct oxp_cw_plan_input *input, bool environment, struct oxp_buf *out) {
+    const char *own = oxp_cw_environment(input);
+    oxp_buf_append_format(out, "%s/%s/", input->config->namespace_name, input->identity->service);
+    if (environment && own[0] != '\0') {
+        oxp_buf_append_format(out, "%s/", own);
+    }
+}
+
+/* What comes after "<part>/"; NULL when the text does not begin so, or nothing comes. */
+static const char *behind(const char *text, const char *part) {
+    size_t len = strlen(part);
+    bool begins = text != NULL && len > 0 && strncmp(text, part, len) == 0 && text[len] == '/';
+    return begins && text[len + 1] != '\0' ? text + len + 1 : NULL;
+}
+
+/* A name may be given in full, with the environment or without. */
+static const char *own_part(const struct oxp_cw_plan_input *input, const char *what) {
+    const char *rest = behind(behind(what, input->config->namespace_name), input->identity->service);
+    const char *last = behind(rest, oxp_cw_environment(input));
+    return last != NULL ? last : rest != NULL ? rest : what;
+}
+
 struct oxp_cw_alarm *oxp_cw_alarm_add(struct oxp_cw_wish *wish, const char *kind, const char *what, unsigned line) {
     const struct oxp_cw_config *config = wish->input->config;
-    struct oxp_buf prefix, name;
+    struct oxp_buf name;
     struct oxp_cw_alarm *alarms =
         oxp_arena_grow(wish->arena, wish->alarms, wish->count, wish->count + 1, sizeof *wish->alarms);
     if (alarms == NULL) {
         return NULL;
     }
-    oxp_buf_init(&prefix, 0);
     oxp_buf_init(&name, 0);
-    oxp_buf_append_format(&prefix, "%s/%s/", config->namespace_name, wish->input->identity->service);
-    if (!oxp_view_starts(oxp_view_from(what), oxp_buf_view(&prefix))) { /* a name may be given in full */
-        oxp_buf_append_view(&name, oxp_buf_view(&prefix));
-    }
-    oxp_buf_append_text(&name, what);
+    oxp_cw_prefix(wish->input, true, &name);
+    oxp_buf_append_text(&name, own_part(wish->input, what));
     if (strcmp(kind, "heartbeat") != 0) {
         name_pairs(&name, config->dimensions + config->shared_count, config->dimension_count - config->shared_count);
     }
-    const char *kept = oxp_buf_status(&prefix) == OXP_OK ? oxp_cw_text_keep(wish->arena, &name) : NULL;
-    oxp_buf_fini(&prefix);
-    oxp_buf_fini(&name);
+    const char *kept = oxp_cw_text_keep(wish->arena, &name);
     if (kept == NULL) {
         return NULL;
     }

@@ -54,6 +54,9 @@ struct oxp_json *oxp_cw_tags(const struct oxp_cw_plan_input *input) {
     enum oxp_status status = OXP_OK;
     struct oxp_json *array = oxp_json_array();
     append_pair(array, "Key", (struct oxp_cw_pair){OXP_CW_TAG, input->identity->service}, &status);
+    if (oxp_cw_environment(input)[0] != '\0') {
+        append_pair(array, "Key", (struct oxp_cw_pair){OXP_CW_TAG_ENVIRONMENT, oxp_cw_environment(input)}, &status);
+    }
     for (size_t i = 0; i < input->config->tag_count; i++) {
         append_pair(array, "Key", input->config->tags[i], &status);
     }

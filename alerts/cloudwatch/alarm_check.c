@@ -10,6 +10,7 @@
 #define ACTION_MAX_BYTES 1024
 #define DIMENSIONS_MAX 30
 #define TAGS_MAX 50 /* ours included */
+#define TAGS_OWN 2
 #define DAY_S UINT64_C(86400)
 #define WEEK_S UINT64_C(604800)
 
@@ -148,13 +149,15 @@ enum oxp_status oxp_cw_places_check(const struct oxp_cw_config *config, struct o
 }
 
 enum oxp_status oxp_cw_tags_check(const struct oxp_cw_config *config, struct oxp_error *error) {
-    if (config->tag_count + 1 > TAGS_MAX) {
-        return oxp_error_set(error, OXP_ERR_LIMIT, 0, 0, "%zu tags, the most is %d beside %s", config->tag_count,
-                             TAGS_MAX - 1, OXP_CW_TAG);
+    if (config->tag_count + TAGS_OWN > TAGS_MAX) {
+        return oxp_error_set(error, OXP_ERR_LIMIT, 0, 0,
+                             "%zu tags, the most is %d beside " OXP_CW_TAG " and " OXP_CW_TAG_ENVIRONMENT,
+                             config->tag_count, TAGS_MAX - TAGS_OWN);
     }
     for (size_t i = 0; i < config->tag_count; i++) {
         const char *name = config->tags[i].name;
-        if (strcmp(name, OXP_CW_TAG) == 0 || strncmp(name, "aws:", 4) == 0) {
+        if (strcmp(name, OXP_CW_TAG) == 0 || strcmp(name, OXP_CW_TAG_ENVIRONMENT) == 0 ||
+            strncmp(name, "aws:", 4) == 0) {
             return oxp_error_set(error, OXP_ERR_INVALID, 0, 0, "the tag \"%.128s\" is not yours to set", name);
         }
         if (name[0] == '\0' || oxp_utf8_count(oxp_view_from(name)) > 128 ||

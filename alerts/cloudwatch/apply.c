@@ -2,8 +2,6 @@
  * CloudWatch grants to PutMetricAlarm and DeleteAlarms in a region. */
 #include "alerts/cloudwatch/plan_internal.h"
 
-#include <time.h>
-
 #define CALL_MS 334        /* 3 calls a second */
 #define DELETE_AT_ONCE 100 /* names of one DeleteAlarms */
 
@@ -13,27 +11,19 @@ struct work {
     const struct oxp_cw_apply_options *options;
     struct oxp_cw_caller caller;
     struct oxp_error *error;
-    size_t calls, refused;
-    bool grow; /* what adds cost is allowed */
+    size_t calls, refused, done;
+    const char *name; /* of the alarm that is at hand; NULL = none */
+    bool grow;        /* what adds cost is allowed */
 };
 
-static void sleep_really(int64_t ms) {
-    struct timespec time = {ms / 1000, (long)(ms % 1000) * 1000000};
-    nanosleep(&time, NULL);
-}
-
 static void pace(struct work *work) {
-    if (work->calls++ == 0) {
-        return;
-    }
-    if (work->options->sleep != NULL) {
-        work->options->sleep(work->options->ctx, CALL_MS);
-    } else {
-        sleep_really(CALL_MS);
+    if (work->calls++ > 0) {
+        oxp_cw_sleep(&work->caller, CALL_MS);
     }
 }
 
-static void tell(const struct work *work, const struct oxp_cw_planned *alarm) {
+static void tell(struct work *work, const struct oxp_cw_planned *alarm) {
+    work->done++;
     if (work->options->done != NULL) {
         work->options->done(work->options->ctx, alarm);
     }
@@ -59,7 +49,7 @@ static enum oxp_status delete_some(struct work *work, size_t *next) {
     for (; *next < work->plan->count && count < DELETE_AT_ONCE; ++*next) {
         if (work->plan->alarms[*next].change == OXP_CW_REMOVE) {
             oxp_cw_append(names, oxp_json_text(oxp_view_from(work->plan->alarms[*next].name)), &status);
-            count++;
+            work->name = count++ == 0 ? work->plan->alarms[*next].name : work->name;
         }
     }
     oxp_cw_put(request, "AlarmNames", names, &status);
@@ -89,6 +79,7 @@ static enum oxp_status put(struct work *work, const struct oxp_cw_planned *alarm
         work->refused++;
         return OXP_OK;
     }
+    work->name = alarm->name;
     pace(work);
     enum oxp_status status = oxp_cw_call_text(
         &work->caller, "PutMetricAlarm", alarm->change == OXP_CW_CREATE ? alarm->body : alarm->update, work->error);
@@ -126,16 +117,36 @@ static enum oxp_status run(struct work *work) {
     return status;
 }
 
+/* It stopped half way: at which alarm, and what is left. */
+static enum oxp_status say_where(const struct work *work, enum oxp_status status) {
+    struct oxp_error why = *work->error;
+    size_t wanted = 0;
+    for (size_t i = 0; i < work->plan->count; i++) {
+        enum oxp_cw_change change = work->plan->alarms[i].change;
+        wanted +=
+            change == OXP_CW_CREATE || change == OXP_CW_CHANGE || (change == OXP_CW_REMOVE && work->options->prune);
+    }
+    return oxp_error_set(work->error, status, why.line, why.column,
+                         "stopped at \"%.100s\", %zu of %zu done, a further apply goes on: %s", work->name, work->done,
+                         wanted, why.text);
+}
+
 enum oxp_status oxp_cw_apply(const struct oxp_cw_plan *plan, const struct oxp_cw_plan_input *input,
                              struct oxp_aws_client *client, struct oxp_http *http,
                              const struct oxp_cw_apply_options *options, struct oxp_error *error) {
-    struct work work = {
-        .plan = plan, .input = input, .options = options, .caller = {.client = client, .http = http}, .error = error};
+    struct work work = {.plan = plan,
+                        .input = input,
+                        .options = options,
+                        .caller = {.client = client, .http = http, .sleep = options->sleep, .sleep_ctx = options->ctx},
+                        .error = error};
     double total = options->prune ? plan->pruned.total_month : plan->then.total_month, budget = input->config->budget;
     work.grow = budget <= 0 || total <= budget || total <= plan->now.total_month;
     oxp_arena_init(&work.caller.scratch, 0);
     enum oxp_status status = run(&work);
     oxp_arena_fini(&work.caller.scratch);
+    if (status != OXP_OK && status != OXP_ERR_NOMEM && work.name != NULL) {
+        status = say_where(&work, status);
+    }
     if (status == OXP_OK && work.refused > 0) {
         status = oxp_error_set(error, OXP_ERR_LIMIT, 0, 0,
                                "%zu alarm%s not created or changed: %.2f a month would exceed the budget of %.2f by "

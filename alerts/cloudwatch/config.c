@@ -45,11 +45,13 @@ static void add_dimension(struct oxp_cw_reader *reader, struct oxp_cw_pair *pair
     struct oxp_cw_config *config = reader->config;
     if (oxp_cw_text_wrong(&oxp_cw_dimension_name, name) != NULL ||
         oxp_cw_text_wrong(&oxp_cw_dimension_value, value) != NULL) {
-        oxp_cw_fault(reader, 0, 0, "%s=\"%s\" cannot be a dimension: CloudWatch takes printable ASCII of at most %d",
-                     oxp_cw_shown(name).text, oxp_cw_shown(value).text, OXP_CW_VALUE_MAX);
+        oxp_fields_fault(&reader->fields, OXP_ERR_INVALID, reader->place->line, reader->place->column,
+                         "%s=\"%s\" cannot be a dimension: CloudWatch takes printable ASCII of at most %d",
+                         oxp_fields_shown(name).text, oxp_fields_shown(value).text, OXP_CW_VALUE_MAX);
         return;
     }
-    pairs[config->dimension_count++] = (struct oxp_cw_pair){oxp_cw_keep(reader, name), oxp_cw_keep(reader, value)};
+    pairs[config->dimension_count++] =
+        (struct oxp_cw_pair){oxp_fields_keep(&reader->fields, name), oxp_fields_keep(&reader->fields, value)};
 }
 
 static void identity_dimension(struct oxp_cw_reader *reader, struct oxp_cw_pair *pairs, const char *name,
@@ -67,7 +69,7 @@ static void read_dimensions(struct oxp_cw_reader *reader, const struct oxp_yaml_
         oxp_cw_pairs(reader, node, &oxp_cw_dimension_name, &oxp_cw_dimension_value, OXP_CW_DIMENSIONS_MAX, &given);
     struct oxp_cw_pair *pairs = oxp_arena_zero(&reader->owned->arena, given + extra + 2, sizeof *pairs);
     if (pairs == NULL) {
-        oxp_cw_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
         return;
     }
     config->dimensions = pairs;
@@ -86,9 +88,10 @@ static void read_dimensions(struct oxp_cw_reader *reader, const struct oxp_yaml_
         }
     }
     if (config->dimension_count > OXP_CW_DIMENSIONS_MAX) {
-        oxp_cw_fault(reader, node == NULL ? 0 : node->line, node == NULL ? 0 : node->column,
-                     "%zu dimensions with the external labels; at most %d are allowed", config->dimension_count,
-                     OXP_CW_DIMENSIONS_MAX);
+        node = node == NULL ? reader->place : node;
+        oxp_fields_fault(&reader->fields, OXP_ERR_INVALID, node->line, node->column,
+                         "%zu dimensions with the external labels; at most %d are allowed", config->dimension_count,
+                         OXP_CW_DIMENSIONS_MAX);
     }
 }
 
@@ -103,22 +106,23 @@ static void read_resource(struct oxp_cw_reader *reader, const struct oxp_yaml_no
     size_t extra = external == NULL ? 0 : external->count;
     struct oxp_cw_pair *pairs = oxp_arena_zero(&reader->owned->arena, extra + 2, sizeof *pairs);
     if (pairs == NULL) {
-        oxp_cw_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
         return;
     }
     if (config->split) {
-        OXP_CW_FAULT(reader, replicas, "replicas: lane otlp tells replicas apart by their external labels; use share");
+        OXP_FAULT(&reader->fields, replicas,
+                  "replicas: lane otlp tells replicas apart by their external labels; use share");
     }
     config->resource = pairs;
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (own[i].value != NULL && own[i].value[0] != '\0') {
-            const char *value = oxp_cw_keep(reader, oxp_view_from(own[i].value));
+            const char *value = oxp_fields_keep(&reader->fields, oxp_view_from(own[i].value));
             pairs[config->resource_count++] = (struct oxp_cw_pair){own[i].name, value};
         }
     }
     for (size_t i = 0; i < extra; i++) {
-        const char *name = oxp_cw_keep(reader, oxp_symbol_view(external->label[i].name));
-        const char *value = oxp_cw_keep(reader, oxp_symbol_view(external->label[i].value));
+        const char *name = oxp_fields_keep(&reader->fields, oxp_symbol_view(external->label[i].name));
+        const char *value = oxp_fields_keep(&reader->fields, oxp_symbol_view(external->label[i].value));
         pairs[config->resource_count++] = (struct oxp_cw_pair){name, value};
     }
 }
@@ -145,13 +149,14 @@ static void read_prices(struct oxp_cw_reader *reader, const struct oxp_yaml_node
     double *numbers[CURRENCY] = {&prices->metric,          &prices->alarm,         &prices->high_resolution_alarm,
                                  &prices->composite_alarm, &prices->requests_1000, &prices->free_metrics,
                                  &prices->free_alarms,     &prices->free_requests};
+    static const struct oxp_keys keys_of_prices = {.what = "prices", .names = names, .count = KEYS};
     const struct oxp_yaml_node *found[KEYS];
     *prices = (struct oxp_cw_prices){0.30, 0.10, 0.30, 0.50, 0.01, 10, 10, 1e6, "USD"};
-    if (node == NULL || !oxp_cw_fields(reader, node, "prices", names, KEYS, found)) {
+    if (node == NULL || !oxp_fields_find(&reader->fields, node, &keys_of_prices, found)) {
         return;
     }
     for (size_t i = 0; i < CURRENCY; i++) {
-        *numbers[i] = oxp_cw_number(reader, found[i], 0, *numbers[i]);
+        *numbers[i] = oxp_fields_amount(&reader->fields, found[i], *numbers[i]);
     }
     const char *text = oxp_cw_text(reader, found[CURRENCY], &currency);
     prices->currency = text == NULL ? prices->currency : text;
@@ -192,10 +197,11 @@ enum {
     K_BUDGET,
     KEYS
 };
-static const char *const keys[KEYS] = {"region",     "endpoint", "profile",      "fips",       "dual_stack",
-                                       "namespace",  "lane",     "otlp_untried", "interval",   "compress",
-                                       "dimensions", "replicas", "metrics",      "thresholds", "rule_alarms",
-                                       "heartbeat",  "tags",     "prices",       "budget"};
+static const char *const names[KEYS] = {"region",     "endpoint", "profile",      "fips",       "dual_stack",
+                                        "namespace",  "lane",     "otlp_untried", "interval",   "compress",
+                                        "dimensions", "replicas", "metrics",      "thresholds", "rule_alarms",
+                                        "heartbeat",  "tags",     "prices",       "budget"};
+static const struct oxp_keys keys = {.what = "cloudwatch", .names = names, .count = KEYS};
 
 static void read_place(struct oxp_cw_reader *reader, const struct oxp_yaml_node **found) {
     static const struct oxp_cw_text_rule region = {
@@ -207,22 +213,21 @@ static void read_place(struct oxp_cw_reader *reader, const struct oxp_yaml_node 
         .region = text_or_empty(reader, found[K_REGION], &region),
         .endpoint = text_or_empty(reader, found[K_ENDPOINT], &endpoint),
         .profile = text_or_empty(reader, found[K_PROFILE], &profile),
-        .fips = oxp_cw_bool(reader, found[K_FIPS], false),
-        .dual_stack = oxp_cw_bool(reader, found[K_DUAL_STACK], false),
+        .fips = oxp_fields_bool(&reader->fields, found[K_FIPS], false),
+        .dual_stack = oxp_fields_bool(&reader->fields, found[K_DUAL_STACK], false),
     };
 }
 
 /* CloudWatch's OTLP endpoint could not be tried, and an encoder that nobody tried is worse than none. */
 static void read_lane(struct oxp_cw_reader *reader, const struct oxp_yaml_node **found) {
     static const char *const lanes[] = {"putmetricdata", "emf", "otlp", NULL};
-    reader->config->lane = (enum oxp_cw_lane)oxp_cw_choice(reader, found[K_LANE], lanes);
-    bool untried = oxp_cw_bool(reader, found[K_OTLP_UNTRIED], false);
+    reader->config->lane = (enum oxp_cw_lane)oxp_fields_choice(&reader->fields, found[K_LANE], lanes);
+    bool untried = oxp_fields_bool(&reader->fields, found[K_OTLP_UNTRIED], false);
     if (reader->config->lane == OXP_CW_OTLP && !untried) {
-        OXP_CW_FAULT(reader, found[K_LANE],
-                     "lane otlp was never tried against AWS; `otlp_untried: true` says that it is wanted nevertheless");
+        OXP_FAULT(&reader->fields, found[K_LANE],
+                  "lane otlp was never tried against AWS; `otlp_untried: true` says that it is wanted nevertheless");
     } else if (reader->config->lane != OXP_CW_OTLP && untried) {
-        oxp_cw_fault(reader, found[K_OTLP_UNTRIED]->key_line, found[K_OTLP_UNTRIED]->key_column,
-                     "otlp_untried: is of lane otlp alone");
+        OXP_FAULT_AT_KEY(&reader->fields, found[K_OTLP_UNTRIED], "otlp_untried: is of lane otlp alone");
     }
 }
 
@@ -233,7 +238,7 @@ static void read_section(struct oxp_cw_reader *reader, const struct oxp_yaml_nod
     static const char *const replicas[] = {"share", "split", NULL};
     struct oxp_cw_config *config = reader->config;
     const struct oxp_yaml_node *found[KEYS];
-    if (!oxp_cw_fields(reader, root, "cloudwatch", keys, KEYS, found)) {
+    if (!oxp_fields_find(&reader->fields, root, &keys, found)) {
         return;
     }
     read_place(reader, found);
@@ -244,19 +249,20 @@ static void read_section(struct oxp_cw_reader *reader, const struct oxp_yaml_nod
     }
     config->interval_ms =
         INT64_C(1000) * oxp_cw_seconds(reader, found[K_INTERVAL], 1, INTERVAL_MAX_S, INTERVAL_DEFAULT_S);
-    config->plain = oxp_cw_choice(reader, found[K_COMPRESS], compress) == 1;
-    config->split = oxp_cw_choice(reader, found[K_REPLICAS], replicas) == 1;
+    config->plain = oxp_fields_choice(&reader->fields, found[K_COMPRESS], compress) == 1;
+    config->split = oxp_fields_choice(&reader->fields, found[K_REPLICAS], replicas) == 1;
+    reader->place = found[K_REPLICAS] == NULL ? root : found[K_REPLICAS];
     read_dimensions(reader, found[K_DIMENSIONS]);
     if (config->lane == OXP_CW_OTLP) {
         read_resource(reader, found[K_REPLICAS]);
     }
     read_tags(reader, found[K_TAGS]);
     read_prices(reader, found[K_PRICES]);
-    config->budget = oxp_cw_number(reader, found[K_BUDGET], 0, 0);
-    if (reader->status == OXP_OK) {
+    config->budget = oxp_fields_amount(&reader->fields, found[K_BUDGET], 0);
+    if (reader->fields.status == OXP_OK) {
         oxp_cw_read_metrics(reader, found[K_METRICS]);
     }
-    if (reader->status == OXP_OK) {
+    if (reader->fields.status == OXP_OK) {
         oxp_cw_read_thresholds(reader, found[K_THRESHOLDS]);
         oxp_cw_read_rule_alarms(reader, found[K_RULE_ALARMS]);
         oxp_cw_read_heartbeat(reader, found[K_HEARTBEAT]);
@@ -278,18 +284,18 @@ enum oxp_status oxp_cw_config_read(const struct oxp_yaml_node *root, const char 
         .owned = owned,
         .config = &owned->config,
         .identity = identity == NULL ? &nobody : identity,
-        .error = error,
+        .fields = {.arena = &owned->arena, .error = error},
     };
     if (root != NULL) {
         owned->config.enabled = true;
         read_section(&reader, root);
     }
-    if (reader.status == OXP_OK && oxp_arena_status(&owned->arena) != OXP_OK) {
-        oxp_cw_no_memory(&reader);
+    if (reader.fields.status == OXP_OK && oxp_arena_status(&owned->arena) != OXP_OK) {
+        oxp_fields_no_memory(&reader.fields);
     }
-    if (reader.status != OXP_OK) {
+    if (reader.fields.status != OXP_OK) {
         oxp_cw_config_free(&owned->config);
-        return reader.status;
+        return reader.fields.status;
     }
     *config_out = &owned->config;
     return OXP_OK;

@@ -26,7 +26,8 @@
  *           statistic: Maximum   # default: of a gauge Maximum (below, at_most: Minimum), of a delta Sum, of a
  *                                # distribution Average; percentiles (p99) of distributions and deltas alone
  *           dimensions: {Region: us-west-2}      # a value for each label of the metric
- *           name: ""             # default: namespace/service/metric, and the dimensions' values
+ *           name: ""             # default: the metric, and the dimensions' values; the prefix
+ *                                # namespace/service/environment/ is added where it is not given
  *           description: ""
  *           actions: [arn…]      # at most 5 each
  *           ok_actions: []

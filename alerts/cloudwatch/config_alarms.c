@@ -51,9 +51,10 @@ enum {
     T_INSUFFICIENT,
     T_KEYS
 };
-static const char *const threshold_keys[T_KEYS] = {
+static const char *const threshold_names[T_KEYS] = {
     "metric",  "above",     "at_least",   "below", "at_most",     "for",     "of",         "period",
     "missing", "statistic", "dimensions", "name",  "description", "actions", "ok_actions", "insufficient_data_actions"};
+static const struct oxp_keys threshold_keys = {.what = "a threshold", .names = threshold_names, .count = T_KEYS};
 
 static bool fits_dimensions(const struct oxp_cw_metric *metric, const struct oxp_cw_pair *pairs, size_t count) {
     if (metric->label_count != count) {
@@ -83,12 +84,12 @@ static void find_metric(struct oxp_cw_reader *reader, const struct oxp_yaml_node
         }
     }
     if (named == NULL) {
-        OXP_CW_FAULT(reader, node, "no metric is published as \"%s\"", oxp_cw_shown(node->text).text);
+        OXP_FAULT(&reader->fields, node, "no metric is published as \"%s\"", oxp_fields_shown(node->text).text);
     } else if (named->label_count == 0) {
-        OXP_CW_FAULT(reader, node, "the metric %s is published without dimensions of its own", named->name);
+        OXP_FAULT(&reader->fields, node, "the metric %s is published without dimensions of its own", named->name);
     } else {
-        OXP_CW_FAULT(reader, node, "the metric %s is published by %s%s; give dimensions a value for each", named->name,
-                     named->labels[0].name, named->label_count > 1 ? ", ..." : "");
+        OXP_FAULT(&reader->fields, node, "the metric %s is published by %s%s; give dimensions a value for each",
+                  named->name, named->labels[0].name, named->label_count > 1 ? ", ..." : "");
     }
 }
 
@@ -101,13 +102,13 @@ static void read_comparison(struct oxp_cw_reader *reader, const struct oxp_yaml_
             continue;
         }
         if (threshold->comparison != NULL) {
-            OXP_CW_FAULT(reader, found[i], "%s: one comparison is enough", threshold_keys[i]);
+            OXP_FAULT(&reader->fields, found[i], "%s: one comparison is enough", threshold_names[i]);
         }
         threshold->comparison = comparisons[i - T_ABOVE];
-        threshold->threshold = oxp_cw_number(reader, found[i], -INFINITY, 0);
+        threshold->threshold = oxp_fields_number(&reader->fields, found[i], 0);
     }
     if (threshold->comparison == NULL) {
-        OXP_CW_FAULT(reader, node, "a threshold needs one of above, at_least, below, at_most");
+        OXP_FAULT(&reader->fields, node, "a threshold needs one of above, at_least, below, at_most");
     }
 }
 
@@ -127,25 +128,26 @@ static void read_periods(struct oxp_cw_reader *reader, const struct oxp_yaml_nod
     unsigned interval = (unsigned)(reader->config->interval_ms / 1000);
     unsigned period = oxp_cw_seconds(reader, found[T_PERIOD], 10, DAY_S, period_for(interval));
     if (period_for(period) != period) {
-        OXP_CW_FAULT(reader, found[T_PERIOD], "period: CloudWatch has 10s, 20s, 30s and whole minutes");
+        OXP_FAULT(&reader->fields, found[T_PERIOD], "period: CloudWatch has 10s, 20s, 30s and whole minutes");
     } else if (period < interval) {
-        OXP_CW_FAULT(reader, found[T_PERIOD], "period: shorter than the interval of %us", interval);
+        OXP_FAULT(&reader->fields, found[T_PERIOD], "period: shorter than the interval of %us", interval);
     }
     unsigned lasting = oxp_cw_seconds(reader, found[T_FOR], 1, WEEK_S, period);
     if (lasting % period != 0) {
-        OXP_CW_FAULT(reader, found[T_FOR], "for: must be a multiple of the period of %us", period);
+        OXP_FAULT(&reader->fields, found[T_FOR], "for: must be a multiple of the period of %us", period);
     }
     threshold->period_s = period;
     threshold->datapoints = lasting / period;
-    threshold->of = oxp_cw_count(reader, found[T_OF], 1, WEEK_S, threshold->datapoints);
+    threshold->of =
+        (unsigned)oxp_fields_count(&reader->fields, found[T_OF], (struct oxp_range){1, WEEK_S}, threshold->datapoints);
     if (threshold->of < threshold->datapoints) {
-        OXP_CW_FAULT(reader, found[T_OF], "of: %u is less than the %u periods that `for` asks for", threshold->of,
-                     threshold->datapoints);
+        OXP_FAULT(&reader->fields, found[T_OF], "of: %u is less than the %u periods that `for` asks for", threshold->of,
+                  threshold->datapoints);
     }
     /* Of a period below an hour a day may be looked at, else a week. */
     if ((uint64_t)threshold->of * period > (period < HOUR_S ? DAY_S : WEEK_S)) {
-        OXP_CW_FAULT(reader, node, "%u periods of %us are more than CloudWatch looks back (%s)", threshold->of, period,
-                     period < HOUR_S ? "a day; a week for periods from 1h on" : "a week");
+        OXP_FAULT(&reader->fields, node, "%u periods of %us are more than CloudWatch looks back (%s)", threshold->of,
+                  period, period < HOUR_S ? "a day; a week for periods from 1h on" : "a week");
     }
 }
 
@@ -187,13 +189,14 @@ static void read_statistic(struct oxp_cw_reader *reader, const struct oxp_yaml_n
         }
     }
     if (!is_percentile(node->text)) {
-        OXP_CW_FAULT(reader, node,
-                     "statistic: found \"%s\"; expected Maximum, Average, Sum, Minimum, SampleCount or a percentile "
-                     "(p99)",
-                     oxp_cw_shown(node->text).text);
+        OXP_FAULT(&reader->fields, node,
+                  "statistic: found \"%s\"; expected Maximum, Average, Sum, Minimum, SampleCount or a percentile "
+                  "(p99)",
+                  oxp_fields_shown(node->text).text);
     } else if (threshold->metric->kind == OXP_CW_GAUGE) {
-        OXP_CW_FAULT(reader, node, "statistic: %s is a gauge; of its statistic sets CloudWatch knows no percentiles",
-                     threshold->metric->name);
+        OXP_FAULT(&reader->fields, node,
+                  "statistic: %s is a gauge; of its statistic sets CloudWatch knows no percentiles",
+                  threshold->metric->name);
     }
 }
 
@@ -201,24 +204,24 @@ static void read_statistic(struct oxp_cw_reader *reader, const struct oxp_yaml_n
 static void check_promql(struct oxp_cw_reader *reader, const struct oxp_yaml_node *node,
                          const struct oxp_yaml_node **found, struct oxp_cw_threshold *threshold) {
     if (threshold->of != threshold->datapoints) {
-        OXP_CW_FAULT(reader, found[T_OF], "of: a PromQL alarm (lane otlp) knows no M of N; `for` alone");
+        OXP_FAULT(&reader->fields, found[T_OF], "of: a PromQL alarm (lane otlp) knows no M of N; `for` alone");
     }
     if ((uint64_t)(threshold->datapoints - 1) * threshold->period_s > DAY_S) {
-        OXP_CW_FAULT(reader, node, "for: a PromQL alarm (lane otlp) waits for a day at most");
+        OXP_FAULT(&reader->fields, node, "for: a PromQL alarm (lane otlp) waits for a day at most");
     }
     if (found[T_MISSING] == NULL) {
         threshold->missing = OXP_CW_NOT_BREACHING;
     } else if (threshold->missing == OXP_CW_MISSING || threshold->missing == OXP_CW_IGNORE) {
-        OXP_CW_FAULT(reader, found[T_MISSING],
-                     "missing: a PromQL alarm (lane otlp) knows breaching and notBreaching alone");
+        OXP_FAULT(&reader->fields, found[T_MISSING],
+                  "missing: a PromQL alarm (lane otlp) knows breaching and notBreaching alone");
     }
     if (threshold->metric->kind == OXP_CW_DISTRIBUTION && threshold->statistic != NULL &&
         (strcmp(threshold->statistic, "Maximum") == 0 || strcmp(threshold->statistic, "Minimum") == 0)) {
-        OXP_CW_FAULT(reader, found[T_STATISTIC], "statistic: lane otlp has no %s of a distribution; use a percentile",
-                     threshold->statistic);
+        OXP_FAULT(&reader->fields, found[T_STATISTIC],
+                  "statistic: lane otlp has no %s of a distribution; use a percentile", threshold->statistic);
     }
     if (threshold->metric->kind == OXP_CW_DELTA && threshold->statistic != NULL && threshold->statistic[0] == 'p') {
-        OXP_CW_FAULT(reader, found[T_STATISTIC], "statistic: lane otlp has percentiles of distributions alone");
+        OXP_FAULT(&reader->fields, found[T_STATISTIC], "statistic: lane otlp has percentiles of distributions alone");
     }
 }
 
@@ -238,9 +241,9 @@ static const char *default_name(struct oxp_cw_reader *reader, const struct oxp_c
         oxp_buf_append_text(&text, threshold->dimensions[i].value);
     }
     if (oxp_buf_status(&text) != OXP_OK) {
-        oxp_cw_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
     } else {
-        name = oxp_cw_keep(reader, oxp_buf_view(&text));
+        name = oxp_fields_keep(&reader->fields, oxp_buf_view(&text));
     }
     oxp_buf_fini(&text);
     return name;
@@ -259,9 +262,9 @@ static void read_names(struct oxp_cw_reader *reader, const struct oxp_yaml_node 
     }
     threshold->name = default_name(reader, threshold);
     if (threshold->name != NULL && oxp_cw_text_wrong(&alarm_name, oxp_view_from(threshold->name)) != NULL) {
-        OXP_CW_FAULT(reader, node,
-                     "the alarm's name made of namespace, service, metric and dimensions is too long; "
-                     "give it one");
+        OXP_FAULT(&reader->fields, node,
+                  "the alarm's name made of namespace, service, metric and dimensions is too long; "
+                  "give it one");
     }
 }
 
@@ -269,27 +272,27 @@ static void read_threshold(struct oxp_cw_reader *reader, const struct oxp_yaml_n
                            struct oxp_cw_threshold *threshold) {
     static const char *const missing[] = {"missing", "breaching", "notBreaching", "ignore", NULL};
     const struct oxp_yaml_node *found[T_KEYS];
-    if (!oxp_cw_fields(reader, node, "a threshold", threshold_keys, T_KEYS, found)) {
+    if (!oxp_fields_find(&reader->fields, node, &threshold_keys, found)) {
         return;
     }
     if (found[T_METRIC] == NULL || found[T_METRIC]->kind != OXP_YAML_SCALAR) {
-        OXP_CW_FAULT(reader, node, "a threshold needs the key metric, the name of a published metric");
+        OXP_FAULT(&reader->fields, node, "a threshold needs the key metric, the name of a published metric");
         return;
     }
     threshold->line = node->line;
     threshold->dimensions = oxp_cw_pairs(reader, found[T_DIMENSIONS], &oxp_cw_dimension_name, &oxp_cw_dimension_value,
                                          OXP_CW_DIMENSIONS_MAX, &threshold->dimension_count);
     read_comparison(reader, node, found, threshold);
-    if (reader->status == OXP_OK) {
+    if (reader->fields.status == OXP_OK) {
         find_metric(reader, found[T_METRIC], threshold);
     }
-    if (reader->status != OXP_OK) {
+    if (reader->fields.status != OXP_OK) {
         return;
     }
     read_periods(reader, found, threshold, node);
-    threshold->missing = (enum oxp_cw_missing)oxp_cw_choice(reader, found[T_MISSING], missing);
+    threshold->missing = (enum oxp_cw_missing)oxp_fields_choice(&reader->fields, found[T_MISSING], missing);
     read_statistic(reader, found[T_STATISTIC], threshold);
-    if (reader->config->lane == OXP_CW_OTLP && reader->status == OXP_OK) {
+    if (reader->config->lane == OXP_CW_OTLP && reader->fields.status == OXP_OK) {
         check_promql(reader, node, found, threshold);
     }
     read_names(reader, node, found, threshold);
@@ -301,15 +304,16 @@ void oxp_cw_read_thresholds(struct oxp_cw_reader *reader, const struct oxp_yaml_
     const struct oxp_yaml_node *item = oxp_cw_items(reader, node, THRESHOLDS_MAX, &count);
     struct oxp_cw_threshold *thresholds = oxp_arena_zero(&reader->owned->arena, count + 1, sizeof *thresholds);
     if (thresholds == NULL) {
-        oxp_cw_no_memory(reader);
+        oxp_fields_no_memory(&reader->fields);
         return;
     }
-    for (size_t i = 0; i < count && reader->status == OXP_OK; i++, item = item->next) {
+    for (size_t i = 0; i < count && reader->fields.status == OXP_OK; i++, item = item->next) {
         read_threshold(reader, item, &thresholds[i]);
-        for (size_t j = 0; j < i && reader->status == OXP_OK; j++) {
+        for (size_t j = 0; j < i && reader->fields.status == OXP_OK; j++) {
             if (strcmp(thresholds[i].name, thresholds[j].name) == 0) {
-                OXP_CW_FAULT(reader, item, "the alarm of line %u has the same name, \"%s\"; give this one another",
-                             thresholds[j].line, oxp_cw_shown(oxp_view_from(thresholds[i].name)).text);
+                OXP_FAULT(&reader->fields, item,
+                          "the alarm of line %u has the same name, \"%s\"; give this one another", thresholds[j].line,
+                          oxp_fields_shown(oxp_view_from(thresholds[i].name)).text);
             }
         }
     }
@@ -321,12 +325,13 @@ void oxp_cw_read_thresholds(struct oxp_cw_reader *reader, const struct oxp_yaml_
 
 void oxp_cw_read_rule_alarms(struct oxp_cw_reader *reader, const struct oxp_yaml_node *node) {
     enum { SEVERITY, ALERTNAME, ACTIONS, KEYS = ACTIONS + 3 };
-    static const char *const keys[KEYS] = {"severity", "alertname", "actions", "ok_actions",
-                                           "insufficient_data_actions"};
+    static const char *const names[KEYS] = {"severity", "alertname", "actions", "ok_actions",
+                                            "insufficient_data_actions"};
+    static const struct oxp_keys keys = {.what = "rule_alarms", .names = names, .count = KEYS};
     static const struct oxp_cw_text_rule text = {"a label's value", 1, OXP_CW_VALUE_MAX, false, false, NULL, ""};
     const struct oxp_yaml_node *found[KEYS] = {NULL};
     struct oxp_cw_config *config = reader->config;
-    if (node != NULL && !oxp_cw_fields(reader, node, "rule_alarms", keys, KEYS, found)) {
+    if (node != NULL && !oxp_fields_find(&reader->fields, node, &keys, found)) {
         return;
     }
     config->rule_alarms = node != NULL;
@@ -334,29 +339,33 @@ void oxp_cw_read_rule_alarms(struct oxp_cw_reader *reader, const struct oxp_yaml
     config->rule_names = oxp_cw_texts(reader, found[ALERTNAME], &text, 1000);
     config->rule_actions = read_actions(reader, &found[ACTIONS]);
     if (node != NULL && config->dimension_count >= OXP_CW_DIMENSIONS_MAX) {
-        OXP_CW_FAULT(reader, node,
-                     "rule_alarms add the dimension " OXP_CW_RULE_DIMENSION
-                     "; the section has %d already, which is the most",
-                     OXP_CW_DIMENSIONS_MAX);
+        OXP_FAULT(&reader->fields, node,
+                  "rule_alarms add the dimension " OXP_CW_RULE_DIMENSION
+                  "; the section has %d already, which is the most",
+                  OXP_CW_DIMENSIONS_MAX);
     }
     if (node != NULL && oxp_cw_pair_has(config->dimensions, config->dimension_count, OXP_CW_RULE_DIMENSION)) {
-        OXP_CW_FAULT(reader, node,
-                     "rule_alarms add the dimension " OXP_CW_RULE_DIMENSION ", which is one of the section's already");
+        OXP_FAULT(&reader->fields, node,
+                  "rule_alarms add the dimension " OXP_CW_RULE_DIMENSION ", which is one of the section's already");
     }
 }
 
 void oxp_cw_read_heartbeat(struct oxp_cw_reader *reader, const struct oxp_yaml_node *node) {
     enum { REPLICAS, ACTIONS, KEYS = ACTIONS + 3 };
-    static const char *const keys[KEYS] = {"expected_replicas", "actions", "ok_actions", "insufficient_data_actions"};
+    static const char *const names[KEYS] = {"expected_replicas", "actions", "ok_actions", "insufficient_data_actions"};
+    static const struct oxp_keys keys = {.what = "heartbeat", .names = names, .count = KEYS};
     const struct oxp_yaml_node *found[KEYS] = {NULL};
     struct oxp_cw_config *config = reader->config;
-    if (node != NULL && !oxp_cw_fields(reader, node, "heartbeat", keys, KEYS, found)) {
+    if (node != NULL && !oxp_fields_find(&reader->fields, node, &keys, found)) {
         return;
     }
-    config->heartbeat_replicas = node == NULL ? 0 : oxp_cw_count(reader, found[REPLICAS], 1, 10000, 1);
+    config->heartbeat_replicas =
+        node == NULL ? 0
+                     : (unsigned)oxp_fields_count(&reader->fields, found[REPLICAS], (struct oxp_range){1, 10000}, 1);
     config->heartbeat_actions = read_actions(reader, &found[ACTIONS]);
     if (config->lane == OXP_CW_OTLP && config->heartbeat_replicas > 1 &&
         (reader->identity->external_labels == NULL || reader->identity->external_labels->count == 0)) {
-        OXP_CW_FAULT(reader, node, "heartbeat: lane otlp counts replicas by their external labels, and there are none");
+        OXP_FAULT(&reader->fields, node,
+                  "heartbeat: lane otlp counts replicas by their external labels, and there are none");
     }
 }

@@ -72,9 +72,6 @@ static const struct oxp_promql_expr *parse(struct oxp_cw_reader *reader, struct 
         return NULL;
     }
     if (status != OXP_OK) {
-        for (char *c = error.text; *c != '\0'; c++) {
-            *c = (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c; /* a pattern is shown as it was written */
-        }
         oxp_fields_fault(&reader->fields, OXP_ERR_INVALID, place.line, place.column, "expr: %u:%u: %s", error.line,
                          error.column, error.text);
         return NULL;

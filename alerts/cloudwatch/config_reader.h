@@ -1,15 +1,17 @@
 /* What the parts of the `cloudwatch` section's reader share: config.c goes through the section, config_metrics.c reads
- * metrics and their expressions, config_alarms.c what is to become alarms, config_fields.c keys and values. Private to
+ * metrics and their expressions, config_alarms.c what is to become alarms, config_fields.c the values that
+ * lib/yaml/fields.h has no reader for. Private to
  * this folder. Owned by one thread. */
 #ifndef OXP_CLOUDWATCH_CONFIG_READER_H
 #define OXP_CLOUDWATCH_CONFIG_READER_H
 
 #include "alerts/cloudwatch/config.h"
+#include "lib/yaml/fields.h"
 
 #define OXP_CW_DIMENSIONS_MAX 30
 #define OXP_CW_NAME_MAX 255
 #define OXP_CW_VALUE_MAX 1024
-#define OXP_CW_TAGS_MAX 48 /* of 50: one is ours, one is spare */
+#define OXP_CW_TAGS_MAX 48 /* of 50: two are ours */
 #define OXP_CW_METRICS_MAX 1000
 #define OXP_CW_ACTIONS_MAX 5
 #define OXP_CW_RULE_STATE "RuleState" /* names of our own metrics */
@@ -28,27 +30,12 @@ struct oxp_cw_reader {
     struct oxp_cw_owned *owned;
     struct oxp_cw_config *config; /* of it */
     const struct oxp_cw_identity *identity;
-    struct oxp_error *error; /* gets the first fault; may be NULL */
-    enum oxp_status status;  /* of the first fault; OXP_ERR_NOMEM replaces any other */
+    struct oxp_fields fields; /* its arena is the configuration's */
+    /* Where it stands that what is outside of the section (its labels, say) is used in it. */
+    const struct oxp_yaml_node *place;
 };
 
-/* ---- Faults ---- */
-void oxp_cw_fault(struct oxp_cw_reader *reader, unsigned line, unsigned column, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-#define OXP_CW_FAULT(reader, node, ...) oxp_cw_fault((reader), (node)->line, (node)->column, __VA_ARGS__)
-void oxp_cw_no_memory(struct oxp_cw_reader *reader);
-/* A key or text of the file as it may stand in a sentence: without control characters, cut. */
-struct oxp_cw_shown {
-    char text[72];
-};
-struct oxp_cw_shown oxp_cw_shown(struct oxp_view text);
-
-/* ---- Keys and values. A node that is NULL gives what stands for nothing: NULL, 0, or the one handed in. ---- */
-
-/* Finds the keys of a mapping by name; `found` has a place for each, NULL when absent. Unknown ones are faults that
- * name the nearest. False when the node is no mapping. */
-bool oxp_cw_fields(struct oxp_cw_reader *reader, const struct oxp_yaml_node *node, const char *what,
-                   const char *const *names, size_t count, const struct oxp_yaml_node **found);
+/* ---- Values. A node that is NULL gives what stands for nothing: NULL, 0, or the one handed in. ---- */
 
 struct oxp_cw_text_rule {
     const char *what;              /* "a dimension's name" */
@@ -64,16 +51,9 @@ const char *oxp_cw_text_wrong(const struct oxp_cw_text_rule *rule, struct oxp_vi
 /* In the arena; NULL for no node, and after a fault. */
 const char *oxp_cw_text(struct oxp_cw_reader *reader, const struct oxp_yaml_node *node,
                         const struct oxp_cw_text_rule *rule);
-bool oxp_cw_bool(struct oxp_cw_reader *reader, const struct oxp_yaml_node *node, bool fallback);
-/* Finite. */
-double oxp_cw_number(struct oxp_cw_reader *reader, const struct oxp_yaml_node *node, double least, double fallback);
-unsigned oxp_cw_count(struct oxp_cw_reader *reader, const struct oxp_yaml_node *node, unsigned least, unsigned most,
-                      unsigned fallback);
 /* Whole seconds. */
 unsigned oxp_cw_seconds(struct oxp_cw_reader *reader, const struct oxp_yaml_node *node, unsigned least, unsigned most,
                         unsigned fallback);
-/* The place in a list that NULL ends; 0 for no node and after a fault. */
-size_t oxp_cw_choice(struct oxp_cw_reader *reader, const struct oxp_yaml_node *node, const char *const *choices);
 /* The first child of a list; NULL for no node, an empty list and after a fault. Counts the children. */
 const struct oxp_yaml_node *oxp_cw_items(struct oxp_cw_reader *reader, const struct oxp_yaml_node *node, size_t most,
                                          size_t *count_out);
@@ -84,8 +64,6 @@ const char *const *oxp_cw_texts(struct oxp_cw_reader *reader, const struct oxp_y
 const struct oxp_cw_pair *oxp_cw_pairs(struct oxp_cw_reader *reader, const struct oxp_yaml_node *node,
                                        const struct oxp_cw_text_rule *names, const struct oxp_cw_text_rule *values,
                                        size_t most, size_t *count_out);
-/* A copy of a text in the arena. */
-const char *oxp_cw_keep(struct oxp_cw_reader *reader, struct oxp_view text);
 bool oxp_cw_pair_has(const struct oxp_cw_pair *pairs, size_t count, const char *name);
 
 /* ---- config_metrics.c ---- */

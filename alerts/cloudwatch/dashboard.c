@@ -192,7 +192,7 @@ static struct oxp_view find_account(const struct oxp_cw_plan_input *input) {
     if (account.len == 0) {
         account = account_of(&config->heartbeat_actions);
     }
-    return account.len == 0 ? OXP_VIEW("ACCOUNT_ID") : account;
+    return account.len == 0 ? OXP_VIEW(OXP_CW_ACCOUNT_UNKNOWN) : account;
 }
 
 static void add_alarms(struct board *board, const struct oxp_cw_planned *alarms, size_t count) {

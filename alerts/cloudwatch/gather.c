@@ -1,33 +1,44 @@
 /* Gauges and deltas. */
 #include "alerts/cloudwatch/gather.h"
 
+#include "alerts/cloudwatch/key.h"
 #include <math.h>
 
 /* ---- Dimensions ---- */
 
-/* A copy with `?` for each character that is not printable ASCII. */
+static bool is_upper_hex(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F');
+}
+
+/* A byte that stands for itself: printable ASCII, but for a backslash that would read as the beginning of `\xC3`. */
+static bool is_plain(struct oxp_view text, size_t at) {
+    const char *p = text.ptr + at;
+    bool escape = text.len - at >= 4 && p[0] == '\\' && p[1] == 'x' && is_upper_hex(p[2]) && is_upper_hex(p[3]);
+    return *p >= 0x20 && *p < 0x7f && !escape;
+}
+
+/* CloudWatch takes printable ASCII alone: any other byte becomes `\xC3`, its two digits. Two values that differ stay
+ * two values, for it can be read back. */
 static const char *ascii_of(struct oxp_cw_gather *gather, struct oxp_view text) {
-    char *copy = oxp_arena_take(gather->arena, text.len + 1);
+    static const char digits[] = "0123456789ABCDEF";
+    char *copy = oxp_arena_take(gather->arena, 4 * text.len + 1);
     size_t len = 0;
-    bool replaced = false;
     if (copy == NULL) {
         return NULL;
     }
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if (c >= 0x80 && c < 0xc0) {
-            continue; /* goes on with a character */
-        }
-        bool plain = c >= 0x20 && c < 0x7f;
-        if (plain) {
+        if (is_plain(text, i)) {
             copy[len++] = text.ptr[i];
-        } else {
-            copy[len++] = '?';
+            continue;
         }
-        replaced = replaced || !plain;
+        copy[len++] = '\\';
+        copy[len++] = 'x';
+        copy[len++] = digits[c >> 4];
+        copy[len++] = digits[c & 15];
     }
     copy[len] = '\0';
-    gather->data->published->replaced += replaced;
+    gather->data->published->replaced += len > text.len;
     return copy;
 }
 
@@ -121,8 +132,15 @@ static bool take_points(struct oxp_cw_gather *gather, const struct oxp_promql_se
     return true;
 }
 
-static enum oxp_status add_gauge(struct oxp_cw_gather *gather, const struct oxp_cw_metric *metric,
-                                 const struct oxp_promql_series *series, size_t from) {
+struct gauges {
+    const struct oxp_cw_metric *metric;
+    size_t from;  /* in the data */
+    size_t clash; /* where the one is that has the same dimensions, when OXP_IGNORED is given */
+};
+
+static enum oxp_status add_gauge(struct oxp_cw_gather *gather, struct gauges *gauges,
+                                 const struct oxp_promql_series *series) {
+    const struct oxp_cw_metric *metric = gauges->metric;
     struct oxp_cw_datum datum = {.name = metric->name, .unit = metric->unit, .form = OXP_CW_SET};
     datum.dimensions = oxp_cw_dimensions_of(gather, metric, series->labels, &datum.dimension_count);
     if (datum.dimensions == NULL || !take_points(gather, series, &datum)) {
@@ -132,31 +150,72 @@ static enum oxp_status add_gauge(struct oxp_cw_gather *gather, const struct oxp_
         oxp_cw_leave_out(gather->data, metric->name, "the values of the period are not numbers");
         return OXP_OK;
     }
-    if (find_datum(gather->data, from, datum.dimensions, datum.dimension_count) < gather->data->count) {
-        return OXP_IGNORED;
+    gauges->clash = find_datum(gather->data, gauges->from, datum.dimensions, datum.dimension_count);
+    return gauges->clash < gather->data->count ? OXP_IGNORED : oxp_cw_data_add(gather->data, &datum);
+}
+
+static void leave_out_gauge(struct oxp_cw_gather *gather, const struct gauges *gauges) {
+    oxp_cw_leave_out(gather->data, gauges->metric->name,
+                     "several series have the same dimensions; add them up in the expression, or name a dimension");
+}
+
+/* Which of several would be meant? None of them is told; the first one keeps the place, empty, until all are seen. */
+static enum oxp_status add_or_clash(struct oxp_cw_gather *gather, struct gauges *gauges,
+                                    const struct oxp_promql_series *series) {
+    enum oxp_status status = add_gauge(gather, gauges, series);
+    if (status == OXP_IGNORED) {
+        gather->data->list[gauges->clash].count = 0;
+        leave_out_gauge(gather, gauges);
     }
-    return oxp_cw_data_add(gather->data, &datum);
+    return status == OXP_IGNORED ? OXP_OK : status;
+}
+
+static void drop_clashes(struct oxp_cw_gather *gather, const struct gauges *gauges) {
+    struct oxp_cw_data *data = gather->data;
+    size_t kept = gauges->from;
+    for (size_t i = gauges->from; i < data->count; i++) {
+        if (data->list[i].count > 0) {
+            data->list[kept++] = data->list[i];
+        } else {
+            leave_out_gauge(gather, gauges);
+        }
+    }
+    data->count = kept;
+}
+
+/* What a former host left in the period has the same dimensions as what goes on of it, which is enough: the former one
+ * published it. So of series that differ in target labels alone the own one comes first, and a further one is taken
+ * only when its dimensions tell them apart. */
+static enum oxp_status add_gauges(struct oxp_cw_gather *gather, const struct oxp_cw_metric *metric,
+                                  const struct oxp_promql_answer *answer) {
+    const struct oxp_cw_key *keys = oxp_cw_keys(gather->arena, gather->target, OXP_VIEW(""), answer);
+    struct gauges gauges = {.metric = metric, .from = gather->data->count};
+    enum oxp_status status = keys == NULL ? OXP_ERR_NOMEM : OXP_OK;
+    for (size_t i = 0; i < answer->count && status == OXP_OK; i++) {
+        status = keys[i].twin ? OXP_OK : add_or_clash(gather, &gauges, &answer->series[i]);
+    }
+    bool alone = gather->data->count == gauges.from; /* none of the twins is the own one: each counts */
+    for (size_t i = 0; i < answer->count && status == OXP_OK; i++) {
+        if (keys[i].twin) {
+            status = alone ? add_or_clash(gather, &gauges, &answer->series[i])
+                           : add_gauge(gather, &gauges, &answer->series[i]);
+        }
+        status = status == OXP_IGNORED ? OXP_OK : status;
+    }
+    drop_clashes(gather, &gauges);
+    return status;
 }
 
 /* The values at the samples' times within the period: at now, a sample's distance earlier, and so on. */
 enum oxp_status oxp_cw_gather_gauge(struct oxp_cw_gather *gather, const struct oxp_cw_metric *metric) {
     int64_t back = (gather->now_ms - gather->since_ms - 1) / gather->sample_ms * gather->sample_ms;
     struct oxp_promql_answer *answer;
-    size_t from = gather->data->count;
     enum oxp_status status =
         oxp_cw_ask(gather, metric, metric->parsed, gather->now_ms - back, gather->sample_ms, &answer);
     if (status != OXP_OK) {
         return status == OXP_IGNORED ? OXP_OK : status;
     }
-    for (size_t i = 0; i < answer->count && status == OXP_OK; i++) {
-        status = add_gauge(gather, metric, &answer->series[i], from);
-    }
-    if (status == OXP_IGNORED) {
-        gather->data->count = from; /* which of them would be meant? */
-        oxp_cw_failed(gather->data, metric->name,
-                      "several series have the same dimensions; add them up in the expression, or name a dimension");
-        status = OXP_OK;
-    }
+    status = add_gauges(gather, metric, answer);
     oxp_promql_answer_free(answer);
     return status;
 }

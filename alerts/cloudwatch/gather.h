@@ -8,6 +8,7 @@
 
 struct oxp_cw_gather {
     const struct oxp_cw_config *config;
+    const struct oxp_labels *target; /* key.h; may be NULL */
     struct oxp_tsdb *tsdb;
     struct oxp_promql_engine *engine;
     struct oxp_cw_counters *counters;
@@ -22,7 +23,7 @@ struct oxp_cw_gather {
 /* ---- gather.c ---- */
 
 /* The dimensions of a series: the section's, then the metric's by labels. A label without a value is no dimension; what
- * is not printable ASCII becomes `?`, counted. NULL without memory. */
+ * is not printable ASCII becomes `\xC3`, byte by byte, counted. NULL without memory. */
 const struct oxp_cw_pair *oxp_cw_dimensions_of(struct oxp_cw_gather *gather, const struct oxp_cw_metric *metric,
                                                const struct oxp_labels *labels, size_t *count_out);
 bool oxp_cw_same_dimensions(const struct oxp_cw_pair *a, size_t a_count, const struct oxp_cw_pair *b, size_t b_count);
@@ -40,6 +41,7 @@ enum oxp_status oxp_cw_gather_delta(struct oxp_cw_gather *gather, const struct o
 struct oxp_cw_rise {
     const struct oxp_labels *labels; /* good while the answer is */
     double now, last;                /* last: what the ledger has, or what the series began with */
+    struct oxp_view key;             /* in the ledger */
 };
 struct oxp_cw_rises {
     struct oxp_promql_answer *answer;

@@ -1,12 +1,16 @@
 /* The plan: asks CloudWatch what is there (DescribeAlarms by prefix, page by page; the tags of each), and holds it
  * against what is wanted.
  *
- *   found, wanted, our tag                -> keep, or change with the differences
- *   found, wanted, without our tag        -> conflict (a composite alarm of that name, too)
- *   found, not wanted, our tag            -> remove
- *   found, not wanted, without our tag    -> none of our business
+ *   found, wanted, our tags               -> keep, or change with the differences
+ *   found, wanted, without our tags       -> conflict (a composite alarm of that name, too)
+ *   found, not wanted, our tags           -> remove
+ *   found, not wanted, without our tags   -> none of our business
  *   found, another replica's (`split`)    -> none of our business
- *   not found, wanted                     -> create */
+ *   found, of our service, no environment -> remove: an older version, or a configuration without one, made it; unless
+ *                                            its dimensions are another environment's
+ *   not found, wanted                     -> create
+ *
+ * Our tags are those of the service and of the environment; where no environment is set, that of the service alone. */
 #include "alerts/cloudwatch/plan_internal.h"
 
 #include "lib/base/map.h"
@@ -41,13 +45,13 @@ static enum oxp_status ask_tags(struct survey *survey, struct oxp_view arn, stru
     return oxp_cw_call(&survey->caller, &call, survey->error);
 }
 
-/* One of another replica: it has a dimension that tells replicas apart, with another value than ours. */
-static bool is_anothers(const struct survey *survey, const struct oxp_json *alarm) {
+/* It has one of the section's dimensions from `from` on, with another value than ours. */
+static bool is_anothers(const struct survey *survey, const struct oxp_json *alarm, size_t from) {
     const struct oxp_cw_config *config = survey->input->config;
     const struct oxp_json *dimensions = oxp_json_get(alarm, "Dimensions");
     for (size_t i = 0; i < oxp_json_size(dimensions); i++) {
         const struct oxp_json *pair = oxp_json_at(dimensions, i);
-        for (size_t j = config->shared_count; j < config->dimension_count; j++) {
+        for (size_t j = from; j < config->dimension_count; j++) {
             if (oxp_view_is(member(pair, "Name"), config->dimensions[j].name) &&
                 !oxp_view_is(member(pair, "Value"), config->dimensions[j].value)) {
                 return true;
@@ -115,18 +119,51 @@ static struct oxp_cw_planned *find_wanted(struct survey *survey, struct oxp_view
     return found == NULL ? NULL : &survey->alarms[found - survey->places];
 }
 
+/* ---- Whose it is ---- */
+
+enum whose { OURS, OURS_ONCE, ANOTHERS };
+
+/* By its tags: OURS_ONCE is of our service before it had an environment. */
+static enum whose whose(const struct survey *survey, const struct oxp_json *alarm, const struct oxp_json *tags) {
+    const char *environment = oxp_cw_environment(survey->input);
+    struct oxp_view there = oxp_cw_tag_find(tags, OXP_CW_TAG_ENVIRONMENT);
+    if (!oxp_view_is(oxp_cw_tag_find(tags, OXP_CW_TAG), survey->input->identity->service)) {
+        return ANOTHERS;
+    }
+    if (there.len == 0 ? environment[0] == '\0' : oxp_view_is(there, environment)) {
+        return OURS;
+    }
+    return there.len == 0 && !is_anothers(survey, alarm, 0) ? OURS_ONCE : ANOTHERS;
+}
+
+/* Why an alarm with a wanted name is not ours: the first tag that lacks or differs. */
+static const char *why_not_ours(const struct survey *survey, const struct oxp_json *tags) {
+    const struct oxp_cw_pair own[] = {{OXP_CW_TAG, survey->input->identity->service},
+                                      {OXP_CW_TAG_ENVIRONMENT, oxp_cw_environment(survey->input)}};
+    size_t i = oxp_view_is(oxp_cw_tag_find(tags, OXP_CW_TAG), own[0].value) ? 1 : 0;
+    struct oxp_view there = oxp_cw_tag_find(tags, own[i].name);
+    struct oxp_buf text;
+    oxp_buf_init(&text, 0);
+    oxp_buf_append_format(&text, there.len == 0 ? "it does not carry the tag %s" : "its tag %s is \"", own[i].name);
+    if (there.len > 0) {
+        oxp_buf_append_view(&text, there);
+        oxp_buf_append_format(&text, "\", not \"%s\"", own[i].value);
+    }
+    return oxp_cw_text_keep(survey->arena, &text);
+}
+
 static enum oxp_status take_alarm(struct survey *survey, const struct oxp_json *alarm, bool composite) {
     struct oxp_view name = member(alarm, "AlarmName"), arn = member(alarm, "AlarmArn");
     struct oxp_json *answer = NULL;
     struct oxp_cw_planned *planned = find_wanted(survey, name);
-    if (!oxp_view_starts(name, oxp_view_from(survey->prefix)) || is_anothers(survey, alarm) ||
-        (planned == NULL && composite)) {
+    if (!oxp_view_starts(name, oxp_view_from(survey->prefix)) ||
+        is_anothers(survey, alarm, survey->input->config->shared_count) || (planned == NULL && composite)) {
         return OXP_OK;
     }
     enum oxp_status status = ask_tags(survey, arn, &answer);
     const struct oxp_json *tags = oxp_json_get(answer, "Tags");
-    bool ours = oxp_view_is(oxp_cw_tag_find(tags, OXP_CW_TAG), survey->input->identity->service) && !composite;
-    if (status != OXP_OK || (planned == NULL && !ours)) {
+    enum whose owner = composite ? ANOTHERS : whose(survey, alarm, tags);
+    if (status != OXP_OK || (planned == NULL && owner == ANOTHERS)) {
         goto out;
     }
     if (planned == NULL) {
@@ -134,6 +171,7 @@ static enum oxp_status take_alarm(struct survey *survey, const struct oxp_json *
         if (status != OXP_OK) {
             goto out;
         }
+        planned->differences = owner == OURS_ONCE ? "made without an environment" : "";
     }
     planned->arn = oxp_arena_copy(survey->arena, arn).ptr;
     planned->was_high_resolution = oxp_json_number_of(oxp_json_get(alarm, "Period")) < 60;
@@ -143,9 +181,10 @@ static enum oxp_status take_alarm(struct survey *survey, const struct oxp_json *
         (oxp_json_get(alarm, "ActionsEnabled") == NULL || oxp_json_bool_of(oxp_json_get(alarm, "ActionsEnabled")));
     if (planned->arn == NULL) {
         status = OXP_ERR_NOMEM;
-    } else if (!ours) {
+    } else if (planned->change != OXP_CW_REMOVE && owner != OURS) {
         planned->change = OXP_CW_CONFLICT;
-        planned->differences = composite ? "a composite alarm has this name" : "it does not carry the tag " OXP_CW_TAG;
+        planned->differences = composite ? "a composite alarm has this name" : why_not_ours(survey, tags);
+        status = planned->differences == NULL ? OXP_ERR_NOMEM : OXP_OK;
     } else if (planned->change != OXP_CW_REMOVE) {
         status = compare(survey, planned, alarm, tags);
     }
@@ -250,7 +289,7 @@ static enum oxp_status prepare(struct survey *survey) {
     survey->alarms = oxp_arena_zero(survey->arena, survey->count + 1, sizeof *survey->alarms);
     survey->places = oxp_arena_zero(survey->arena, survey->count + 1, sizeof(const char *));
     oxp_buf_init(&prefix, 0);
-    oxp_buf_append_format(&prefix, "%s/%s/", input->config->namespace_name, input->identity->service);
+    oxp_cw_prefix(input, false, &prefix); /* what was made without an environment is to be seen, too */
     survey->prefix = oxp_buf_take(&prefix, NULL);
     survey->tags = oxp_cw_tags(input);
     if (survey->alarms == NULL || survey->places == NULL || survey->prefix == NULL || survey->tags == NULL) {

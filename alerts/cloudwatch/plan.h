@@ -1,8 +1,10 @@
 /* What is wanted in CloudWatch against what is there: plan, cost, apply, test, policy, dashboard. For commands:
  * blocking.
  *
- * Only alarms that carry the tag `oxpecker:service` = the service are ours; nothing else is ever touched. An alarm of
- * ours with a wanted name that lacks the tag is a conflict, and stops apply. */
+ * Only alarms that carry the tags `oxpecker:service` = the service and `oxpecker:environment` = the environment (where
+ * one is set; else without that tag) are ours; nothing else is ever touched, but that --prune also removes those of our
+ * service that were made without an environment. An alarm with a wanted name that lacks a tag is a conflict, and stops
+ * apply. */
 #ifndef OXP_CLOUDWATCH_PLAN_H
 #define OXP_CLOUDWATCH_PLAN_H
 
@@ -63,9 +65,10 @@ enum oxp_status oxp_cw_plan(const struct oxp_cw_plan_input *input, struct oxp_aw
                             struct oxp_arena *arena, struct oxp_cw_plan *plan_out, struct oxp_error *error);
 /* The plan as a person reads it. */
 void oxp_cw_plan_print(const struct oxp_cw_plan_input *input, const struct oxp_cw_plan *plan, struct oxp_buf *out);
-/* Does it, at most 3 calls a second (A4); `done` is told of each. Stops at the first failure; a further apply goes on.
- * OXP_ERR_EXISTS: there is a conflict, nothing was done. OXP_ERR_LIMIT: it would grow above the budget; what adds cost
- * was left undone, the rest was done. */
+/* Does it, at most 3 calls a second (A4); `done` is told of each. Where CloudWatch throttles it waits, a minute or two
+ * at one alarm. Stops at the first failure and says where; a further apply goes on. OXP_ERR_EXISTS: there is a
+ * conflict, nothing was done. OXP_ERR_LIMIT: it would grow above the budget; what adds cost was left undone, the rest
+ * was done. */
 struct oxp_cw_apply_options {
     bool prune;
     void (*done)(void *ctx, const struct oxp_cw_planned *alarm);
@@ -81,7 +84,9 @@ enum oxp_status oxp_cw_test(const struct oxp_cw_plan_input *input, struct oxp_aw
                             struct oxp_buf *out, struct oxp_error *error);
 /* The least IAM policy, as JSON; pure. `region` empty = any region. */
 enum oxp_status oxp_cw_policy(const struct oxp_cw_plan_input *input, struct oxp_view region, struct oxp_buf *out);
-/* A dashboard of CloudWatch itself, as JSON; pure. */
+/* A dashboard of CloudWatch itself, as JSON; pure. Where nothing says which account it is, the alarms' ARNs have the
+ * text below in its place, to be replaced. */
+#define OXP_CW_ACCOUNT_UNKNOWN "ACCOUNT_ID"
 enum oxp_status oxp_cw_dashboard(const struct oxp_cw_plan_input *input, struct oxp_view region, struct oxp_buf *out);
 
 #endif

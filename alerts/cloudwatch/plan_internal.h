@@ -7,6 +7,7 @@
 #include "lib/json/json.h"
 
 #define OXP_CW_TAG "oxpecker:service"
+#define OXP_CW_TAG_ENVIRONMENT "oxpecker:environment"
 
 /* ---- Wanted alarms (alarm.c, alarm_rules.c) ---- */
 
@@ -30,8 +31,12 @@ struct oxp_cw_wish { /* what wanted alarms are made with */
     struct oxp_cw_alarm *alarms;
     size_t count;
 };
-/* A further alarm, zeroed but for its name ("<namespace>/<service>/<what>" and this replica's dimensions), kind and
- * line; NULL without memory. */
+/* "<namespace>/<service>/", and with `environment` "<environment>/" behind it where there is one. */
+void oxp_cw_prefix(const struct oxp_cw_plan_input *input, bool environment, struct oxp_buf *out);
+/* The environment; "" where none is set. */
+const char *oxp_cw_environment(const struct oxp_cw_plan_input *input);
+/* A further alarm, zeroed but for its name ("<namespace>/<service>/<environment>/<what>" and this replica's
+ * dimensions), kind and line; NULL without memory. */
 struct oxp_cw_alarm *oxp_cw_alarm_add(struct oxp_cw_wish *wish, const char *kind, const char *what, unsigned line);
 /* Adds dimensions to a list, which is copied into the arena; of one name the later wins. OXP_ERR_NOMEM. */
 enum oxp_status oxp_cw_dimensions_add(struct oxp_arena *arena, const struct oxp_cw_pair **list, size_t *count,
@@ -78,9 +83,13 @@ struct oxp_view oxp_cw_tag_find(const struct oxp_json *tags, const char *key);
 struct oxp_cw_caller {
     struct oxp_aws_client *client;
     struct oxp_http *http;
-    struct oxp_arena scratch; /* cleared before each call */
+    struct oxp_arena scratch;             /* cleared before each call */
+    void (*sleep)(void *ctx, int64_t ms); /* NULL = really */
+    void *sleep_ctx;
 };
-/* One operation of CloudWatch's JSON protocol. `answer_out` may be NULL, else a tree to be freed. `request` is freed,
+void oxp_cw_sleep(const struct oxp_cw_caller *caller, int64_t ms);
+/* One operation of CloudWatch's JSON protocol; while it is throttled it is tried again for a minute or two, for whoever
+ * says apply would do no else. `answer_out` may be NULL, else a tree to be freed. `request` is freed,
  * also on failure; NULL means that there was no memory for it. `error` starts with the operation's name. */
 struct oxp_cw_call {
     const char *operation;

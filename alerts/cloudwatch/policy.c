@@ -1,8 +1,9 @@
 /* The least IAM policy that the configuration needs (actions and resources: AWS' Service Authorization Reference,
  * Amazon CloudWatch). Publishing needs PutMetricData, which knows no resources but a condition on the namespace (the
  * lane otlp, never tried: PutMetricData without it, as AWS' own policies for senders of OTLP have it); the
- * emf lane needs nothing, for the log driver publishes. Alarms need their own names only; but DescribeAlarms that is to
- * see composite alarms, too, must be granted on all. */
+ * emf lane needs nothing, for the log driver publishes. Alarms need the names of their own environment only, and to
+ * look at the tags of the whole service's; but DescribeAlarms that is to see composite alarms, too, must be granted on
+ * all. */
 #include "alerts/cloudwatch/plan_internal.h"
 
 const char *oxp_cw_partition(struct oxp_view region) {
@@ -55,26 +56,35 @@ static void append_publish(const struct oxp_cw_config *config, struct oxp_buf *o
     oxp_buf_append_text(out, "}}\n    }");
 }
 
-static void append_alarms(const struct oxp_cw_plan_input *input, struct oxp_view region, struct oxp_buf *out,
-                          size_t *count) {
-    struct oxp_buf arn;
-    append_statement(out, count, "OxpeckerSeeAlarms", "\"cloudwatch:DescribeAlarms\"");
-    oxp_buf_append_text(out, "      \"Resource\": \"*\"\n    }");
-    append_statement(out, count, "OxpeckerOwnAlarms",
-                     "\n        \"cloudwatch:PutMetricAlarm\",\n        \"cloudwatch:DeleteAlarms\",\n"
-                     "        \"cloudwatch:SetAlarmState\",\n        \"cloudwatch:TagResource\",\n"
-                     "        \"cloudwatch:ListTagsForResource\"\n      ");
+/* Our alarms' names: of this environment, or of the whole service. */
+static void append_arn(const struct oxp_cw_plan_input *input, struct oxp_view region, bool environment,
+                       struct oxp_buf *out) {
+    struct oxp_buf arn, prefix;
     oxp_buf_init(&arn, 0);
+    oxp_buf_init(&prefix, 0);
     oxp_buf_append_format(&arn, "arn:%s:cloudwatch:", oxp_cw_partition(region));
     oxp_buf_append_view(&arn, region.len == 0 ? OXP_VIEW("*") : region);
     oxp_buf_append_text(&arn, ":*:alarm:");
-    append_literal(&arn, input->config->namespace_name);
-    oxp_buf_append_char(&arn, '/');
-    append_literal(&arn, input->identity->service);
-    oxp_buf_append_text(&arn, "/*");
+    oxp_cw_prefix(input, environment, &prefix);
+    append_literal(&arn, oxp_buf_text(&prefix));
+    oxp_buf_append_char(&arn, '*');
+    arn.status = oxp_buf_status(&arn) == OXP_OK ? oxp_buf_status(&prefix) : arn.status;
+    oxp_buf_fini(&prefix);
     oxp_buf_append_text(out, "      \"Resource\": ");
     append_text(out, &arn);
     oxp_buf_append_text(out, "\n    }");
+}
+
+static void append_alarms(const struct oxp_cw_plan_input *input, struct oxp_view region, struct oxp_buf *out,
+                          size_t *count) {
+    append_statement(out, count, "OxpeckerSeeAlarms", "\"cloudwatch:DescribeAlarms\"");
+    oxp_buf_append_text(out, "      \"Resource\": \"*\"\n    }");
+    append_statement(out, count, "OxpeckerSeeTags", "\"cloudwatch:ListTagsForResource\"");
+    append_arn(input, region, false, out);
+    append_statement(out, count, "OxpeckerOwnAlarms",
+                     "\n        \"cloudwatch:PutMetricAlarm\",\n        \"cloudwatch:DeleteAlarms\",\n"
+                     "        \"cloudwatch:SetAlarmState\",\n        \"cloudwatch:TagResource\"\n      ");
+    append_arn(input, region, true, out);
 }
 
 enum oxp_status oxp_cw_policy(const struct oxp_cw_plan_input *input, struct oxp_view region, struct oxp_buf *out) {

@@ -4,6 +4,7 @@
 #include "alerts/cloudwatch/encode.h"
 #include "alerts/cloudwatch/gather.h"
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -27,7 +28,8 @@ enum oxp_status oxp_cw_publisher_new(const struct oxp_cw_publisher_options *opti
     if (publisher->options.sample_interval_ms <= 0) {
         publisher->options.sample_interval_ms = SAMPLE_MS;
     }
-    enum oxp_status status = oxp_cw_counters_open(&publisher->counters, options->outbox);
+    enum oxp_status status =
+        oxp_cw_counters_open(&publisher->counters, options->outbox, options->config, options->target);
     if (status != OXP_OK) {
         free(publisher);
         return oxp_error_set(error, status, 0, 0, "the ledger of what was published cannot be read: %s",
@@ -80,8 +82,14 @@ static bool fires(const struct oxp_rule_view *rule) {
     return false;
 }
 
-/* Rules that bear one name are one state: 1 while any of them fires. */
-static enum oxp_status add_rule(struct oxp_cw_gather *gather, const struct oxp_rule_view *rule, size_t from) {
+/* 1 while it fires, else 0; NaN while it was not evaluated since the start: then nobody knows. */
+static double state_of(const struct oxp_rule_view *rule) {
+    return fires(rule) ? 1 : rule->last_ms == 0 ? NAN : 0;
+}
+
+/* Rules that bear one name are one state: 1 while any of them fires, and not known while any of them is not. */
+static enum oxp_status add_rule(struct oxp_cw_gather *gather, const struct oxp_rule_view *rule, double value,
+                                size_t from) {
     const struct oxp_cw_config *config = gather->config;
     struct oxp_cw_data *data = gather->data;
     struct oxp_view name = oxp_arena_copy(gather->arena, rule->name);
@@ -93,7 +101,8 @@ static enum oxp_status add_rule(struct oxp_cw_gather *gather, const struct oxp_r
         at++;
     }
     if (at < data->count) {
-        data->list[at].value = fires(rule) ? 1 : data->list[at].value;
+        bool known = !isnan(value) && !isnan(data->list[at].value);
+        data->list[at].value = value == 1 || data->list[at].value == 1 ? 1 : known ? 0 : NAN;
         return OXP_OK;
     }
     struct oxp_cw_pair *pairs = oxp_arena_zero(gather->arena, config->dimension_count + 1, sizeof *pairs);
@@ -107,10 +116,22 @@ static enum oxp_status add_rule(struct oxp_cw_gather *gather, const struct oxp_r
     const struct oxp_cw_datum datum = {.name = OXP_CW_RULE_STATE,
                                        .unit = "None",
                                        .form = OXP_CW_NUMBER,
-                                       .value = fires(rule) ? 1 : 0,
+                                       .value = value,
                                        .dimensions = pairs,
                                        .dimension_count = config->dimension_count + 1};
     return oxp_cw_data_add(data, &datum);
+}
+
+/* The alarms ignore missing data: they stay as they are until it is known. A 0 of a sidecar that has just begun would
+ * say that all is well, and have the alarm page again once the rule has fired. */
+static void drop_unknown(struct oxp_cw_data *data, size_t from) {
+    size_t kept = from;
+    for (size_t i = from; i < data->count; i++) {
+        if (!isnan(data->list[i].value)) {
+            data->list[kept++] = data->list[i];
+        }
+    }
+    data->count = kept;
 }
 
 static enum oxp_status add_rules(struct oxp_cw_gather *gather, struct oxp_rules *rules) {
@@ -127,10 +148,11 @@ static enum oxp_status add_rules(struct oxp_cw_gather *gather, struct oxp_rules 
                 rule->labels == NULL ? NULL : oxp_labels_find(rule->labels, OXP_VIEW("severity"));
             if (rule->kind == OXP_RULE_ALERTING && listed(gather->config->rule_names, rule->name) &&
                 listed(gather->config->rule_severities, severity == NULL ? OXP_VIEW("") : oxp_symbol_view(severity))) {
-                status = add_rule(gather, rule, from);
+                status = add_rule(gather, rule, state_of(rule), from);
             }
         }
     }
+    drop_unknown(gather->data, from);
     return status;
 }
 
@@ -166,7 +188,9 @@ static enum oxp_status write_stdout(void *ctx, struct oxp_view lines) {
 /* What counters rose by since they were published last, which may be longer ago than an interval. */
 static int64_t counts_since(const struct oxp_cw_publisher *publisher, const struct oxp_cw_gather *gather) {
     bool known = publisher->last_ms > 0 && publisher->last_ms < gather->now_ms;
-    return known ? publisher->last_ms : gather->now_ms - gather->config->interval_ms;
+    int64_t full_ms = gather->now_ms - gather->config->interval_ms, began_ms = publisher->options.began_ms;
+    bool later = began_ms > full_ms && began_ms < gather->now_ms;
+    return known ? publisher->last_ms : later ? began_ms : full_ms;
 }
 
 static enum oxp_status encode(const struct oxp_cw_publisher *publisher, const struct oxp_cw_gather *gather,
@@ -262,6 +286,7 @@ enum oxp_status oxp_cw_publish(struct oxp_cw_publisher *publisher, int64_t now_m
     oxp_tsdb_stats(options->tsdb, &stats);
     struct oxp_cw_gather gather = {
         .config = options->config,
+        .target = options->target,
         .tsdb = options->tsdb,
         .engine = options->engine,
         .counters = &publisher->counters,

@@ -15,9 +15,10 @@
  *    distribution.c has the rules. Nothing is sent when nothing was observed.
  *
  * A datum that CloudWatch would refuse (NaN, infinities, beyond 2^360, bad names, dimensions too long or blank) is
- * left out and counted, so that it cannot poison its batch; in the value of a dimension what is not printable ASCII
- * becomes `?`, counted. A batch is one message: at most 1000 data and 1 MB, with
- * its own timestamps, so that a backlog tells what was when.
+ * left out and counted, so that it cannot poison its batch; in the value of a dimension each byte that is not printable
+ * ASCII becomes `\xC3` (and a backslash before what reads as such `\x5C`), so that values which differ stay apart. Of a
+ * gauge, series that have the same dimensions are left out and counted; the others of the metric go on. A batch is one
+ * message: at most 1000 data and 1 MB, with its own timestamps, so that a backlog tells what was when.
  *
  * Lanes: putmetricdata (JSON 1.0; gzip above 10,240 bytes), emf (lines on standard output at once; the outbox has
  * the ledger alone, and what a kill cuts off between the two is told twice), otlp (OTLP/JSON to <endpoint>/v1/metrics,
@@ -32,18 +33,24 @@
 #include "alerts/rules/rules.h"
 
 #define OXP_CW_RECEIVER "cloudwatch"
+#define OXP_CW_LEDGER "cw/" /* keys of the outbox's ledger that are ours begin so */
 
 struct oxp_cw_publisher_options {
     const struct oxp_cw_config *config; /* must outlive the publisher */
     struct oxp_tsdb *tsdb;
     struct oxp_promql_engine *engine; /* its own */
     struct oxp_outbox *outbox;
-    struct oxp_rules *rules;                  /* for rule alarms' metrics; may be NULL */
-    const struct oxp_labels *external_labels; /* not needed: `split` made dimensions of them in the configuration */
-    int64_t sample_interval_ms;               /* between the short memory's samples; 0 = 15 s */
+    struct oxp_rules *rules; /* for rule alarms' metrics; may be NULL */
+    /* The labels that the sampler gives every series, with their values now: job, instance, external labels. They are
+     * left out of the ledger's keys (key.h), so that another host's name over the same volume publishes nothing again.
+     * NULL = job and instance, of unknown values. Must outlive the publisher. */
+    const struct oxp_labels *target;
+    int64_t sample_interval_ms; /* between the short memory's samples; 0 = 15 s */
     /* When the counters in the short memory began at 0, unix ms: the same over reloads and over restarts that restored
      * them, another when they begin anew. 0 = not known. */
     int64_t counters_began_ms;
+    int64_t began_ms; /* when the publisher begins, unix ms: its first deltas (lane otlp) say no earlier time, at which
+                         the last run's may have ended; 0 = not known */
     /* The emf lane's lines; NULL = standard output. */
     enum oxp_status (*write)(void *ctx, struct oxp_view lines);
     void *ctx;
@@ -55,9 +62,9 @@ void oxp_cw_publisher_free(struct oxp_cw_publisher *publisher);
 
 struct oxp_cw_published {
     size_t data, messages;
-    uint64_t left_out; /* data that CloudWatch would have refused */
-    uint64_t failed;   /* expressions that could not be evaluated, or gave several series the same dimensions */
-    uint64_t replaced; /* dimension values with a character that is not ASCII, sent with `?` in its place */
+    uint64_t left_out; /* data that CloudWatch would have refused, and gauges of the same dimensions */
+    uint64_t failed;   /* expressions that could not be evaluated */
+    uint64_t replaced; /* dimension values with a character that is not ASCII, sent as `\xC3\xA4` */
     uint64_t inexact;  /* distributions whose buckets and sum contradict each other: the sum is the buckets' */
     struct oxp_error first_failed, first_left_out; /* "METRIC: why" of the first of each */
 };

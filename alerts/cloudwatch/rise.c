@@ -8,9 +8,13 @@
  *  3. One of a metric that was never published: it began with the first value that the short memory has of it in the
  *     period, which is 0 when it was made in it (sampler.h); so what happened before the first period is not told.
  *
+ *  4. A further one that differs from one of ours in target labels alone (key.h) and is not known yet: its value now.
+ *     What a former host left in the short memory was told under the bare labels.
+ *
  * A value that is not a number is left out, and the ledger keeps what it had. */
 #include "alerts/cloudwatch/gather.h"
 
+#include "alerts/cloudwatch/key.h"
 #include <math.h>
 
 /* The first values of all series in the period; of an expression that is no plain selector at steps of a second. */
@@ -41,7 +45,7 @@ struct asker {
     const struct oxp_promql_expr *expr, *first;
     struct oxp_promql_answer *firsts; /* asked when the first series needs it */
     bool asked, published;            /* published: rule 2 */
-    size_t prefix;                    /* bytes of the key before the labels */
+    const struct oxp_cw_key *keys;    /* of the series of the answer */
 };
 
 static enum oxp_status begin_value(struct asker *asker, const struct oxp_labels *labels, double now, double *last_out) {
@@ -60,47 +64,42 @@ static enum oxp_status begin_value(struct asker *asker, const struct oxp_labels 
     return OXP_OK;
 }
 
-/* The key of a series behind the metric's prefix, which the buffer holds. */
-static enum oxp_status series_key(struct oxp_cw_gather *gather, size_t prefix, const struct oxp_labels *labels) {
-    gather->key.len = prefix;
-    oxp_buf_append_char(&gather->key, '/');
-    oxp_labels_format(&gather->key, labels, true);
-    return oxp_buf_status(&gather->key) == OXP_OK ? OXP_OK : OXP_ERR_NOMEM;
-}
-
 static enum oxp_status take_series(struct asker *asker, const struct oxp_promql_series *series,
-                                   struct oxp_cw_rises *rises) {
+                                   const struct oxp_cw_key *key, struct oxp_cw_rises *rises) {
     struct oxp_cw_gather *gather = asker->gather;
-    struct oxp_cw_rise rise = {series->labels, series->value[0], 0};
+    struct oxp_cw_rise rise = {series->labels, series->value[0], 0, key->text};
     enum oxp_status status = OXP_OK;
     if (!isfinite(rise.now)) {
         oxp_cw_leave_out(gather->data, asker->metric->name, "a counter's value is not a number");
         return OXP_OK;
     }
-    if (series_key(gather, asker->prefix, series->labels) != OXP_OK) {
-        return OXP_ERR_NOMEM;
-    }
-    if (!oxp_cw_counter_last(gather->counters, oxp_buf_view(&gather->key), &rise.last)) {
-        status = begin_value(asker, series->labels, rise.now, &rise.last);
+    if (!oxp_cw_counter_last(gather->counters, key->text, &rise.last)) {
+        if (key->twin && asker->published) {
+            rise.last = rise.now;
+        } else {
+            status = begin_value(asker, series->labels, rise.now, &rise.last);
+        }
     }
     rises->list[rises->count++] = rise;
     return status;
 }
 
-static enum oxp_status look_back(struct asker *asker) {
+static enum oxp_status look_back(struct asker *asker, const struct oxp_promql_answer *answer) {
     struct oxp_cw_gather *gather = asker->gather;
     double ignored;
     oxp_cw_counter_prefix(asker->metric, &gather->key);
-    asker->prefix = gather->key.len;
+    if (oxp_buf_status(&gather->key) != OXP_OK) {
+        return OXP_ERR_NOMEM;
+    }
     asker->published = oxp_cw_counter_last(gather->counters, oxp_buf_view(&gather->key), &ignored);
-    return oxp_buf_status(&gather->key) == OXP_OK ? OXP_OK : OXP_ERR_NOMEM;
+    asker->keys = oxp_cw_keys(gather->arena, gather->target, oxp_buf_view(&gather->key), answer);
+    return asker->keys == NULL ? OXP_ERR_NOMEM : OXP_OK;
 }
 
 enum oxp_status oxp_cw_rises_keep(struct oxp_cw_gather *gather, const struct oxp_cw_metric *metric,
                                   const struct oxp_cw_rises *rises) {
     enum oxp_status status = OXP_OK;
     oxp_cw_counter_prefix(metric, &gather->key);
-    size_t prefix = gather->key.len;
     /* Only what was looked for in a living memory may be said not to have been there. The mark is set again where it
      * is, so that it is not forgotten. */
     double ignored;
@@ -108,10 +107,7 @@ enum oxp_status oxp_cw_rises_keep(struct oxp_cw_gather *gather, const struct oxp
         status = oxp_cw_counter_set(gather->counters, oxp_buf_view(&gather->key), 1);
     }
     for (size_t i = 0; i < rises->count && status == OXP_OK; i++) {
-        status = series_key(gather, prefix, rises->list[i].labels);
-        if (status == OXP_OK) {
-            status = oxp_cw_counter_set(gather->counters, oxp_buf_view(&gather->key), rises->list[i].now);
-        }
+        status = oxp_cw_counter_set(gather->counters, rises->list[i].key, rises->list[i].now);
     }
     return status;
 }
@@ -128,9 +124,9 @@ enum oxp_status oxp_cw_rises_ask(struct oxp_cw_gather *gather, const struct oxp_
     }
     rises_out->answer = answer;
     rises_out->list = oxp_arena_zero(gather->arena, answer->count + 1, sizeof *rises_out->list);
-    status = rises_out->list == NULL ? OXP_ERR_NOMEM : look_back(&asker);
+    status = rises_out->list == NULL ? OXP_ERR_NOMEM : look_back(&asker, answer);
     for (size_t i = 0; i < answer->count && status == OXP_OK; i++) {
-        status = take_series(&asker, &answer->series[i], rises_out);
+        status = take_series(&asker, &answer->series[i], &asker.keys[i], rises_out);
     }
     oxp_promql_answer_free(asker.firsts);
     if (status != OXP_OK) {

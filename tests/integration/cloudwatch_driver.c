@@ -74,6 +74,8 @@ static enum oxp_status read_arguments(struct driver *driver, char **argv, struct
     for (argv += 3; *argv != NULL && status == OXP_OK; argv++) {
         if (strncmp(*argv, "--service=", 10) == 0) {
             driver->identity.service = *argv + 10;
+        } else if (strncmp(*argv, "--environment=", 14) == 0) {
+            driver->identity.environment = *argv + 14;
         } else if (strncmp(*argv, "--rules=", 8) == 0) {
             status = read_rules(driver, *argv + 8, error);
         } else if (strncmp(*argv, "--label=", 8) == 0) {

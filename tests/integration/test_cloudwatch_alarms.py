@@ -20,7 +20,7 @@ except ImportError:  # it has botocore's model of CloudWatch
 import aws_stub
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:oncall"
-PREFIX = "Orchestrator/collector/"
+PREFIX = "Orchestrator/collector/test/"
 SPEED = 60  # a period of the alarms is a second of ours
 RULES = ("groups:\n- name: g\n  interval: 1s\n  rules:\n  - alert: BreakerOpen\n    expr: orchestrator_breaker_state{state=\"open\"} == 1\n"
          "    labels: {severity: critical}\n    annotations: {summary: a breaker is open}\n")
@@ -39,6 +39,8 @@ ACTIONS = f'actions: ["{TOPIC}"], ok_actions: ["{TOPIC}-ok"]'
 
 @unittest.skipIf(Alarms is None, "no botocore")
 class Case(unittest.TestCase):
+    prefix = PREFIX
+
     def setUp(self):
         self.aws = self.enterContext(aws_stub.AwsStub())
         self.alarms = Alarms(self.aws, Clock(SPEED))
@@ -71,7 +73,7 @@ class Case(unittest.TestCase):
         return stdout
 
     def states(self, *names):
-        return [self.alarms.state(PREFIX + name) for name in names]
+        return [self.alarms.state(self.prefix + name) for name in names]
 
     def wait_states(self, seconds=10, **wanted):
         names = [name.replace("__", "/") for name in wanted]
@@ -91,7 +93,7 @@ class Case(unittest.TestCase):
         wait_for(lambda: self.alarms.metrics.points(beats, self.alarms.clock.now(), 1) == [wanted], what=f"{wanted} beats")
 
     def paged(self, name, state="ALARM"):
-        return self.alarms.paged(PREFIX + name, state)
+        return self.alarms.paged(self.prefix + name, state)
 
 
 def breaker(sidecar, to):
@@ -263,20 +265,22 @@ class Emf(Case):
 class Example(Case):
     """examples/cloudwatch.yml as it stands."""
 
+    prefix = "Orchestrator/collector/production/"
+
     def test_the_sidecars_own_silence_pages(self):
         example = ROOT / "examples/cloudwatch.yml"
         environment = {**self.environment, "CLOUDWATCH_INTERVAL": "1s", "CLOUDWATCH_BUDGET": "100"}
         with Sidecar("--storage.sample-interval=1s", "--global.evaluation-interval=1s", f"--config.file={example}", environment=environment) as sidecar:
             sidecar.write({"type": "orchestrator.started", "boot": "b1", "writer": "main"})
             self.assertIn("9 alarms were changed", self.apply(example))
-            names = [name.removeprefix(PREFIX) for name in self.alarms.alarms]
+            names = [name.removeprefix(self.prefix) for name in self.alarms.alarms]
             self.assertEqual(len(names), 9)
             self.wait_states(**{name.replace("/", "__"): "OK" for name in names})
             self.assertEqual(self.alarms.pages, [])
             sidecar.kill()
             self.silence()
             self.wait_states(**{name.replace("/", "__"): "ALARM" if name == "heartbeat" else "OK" for name in names})
-            self.assertEqual([(p.alarm, p.action) for p in self.alarms.pages], [(PREFIX + "heartbeat", TOPIC)])
+            self.assertEqual([(p.alarm, p.action) for p in self.alarms.pages], [(self.prefix + "heartbeat", TOPIC)])
             self.assertIn("no datapoints were received for 3 periods", self.alarms.pages[0].reason)
             sidecar.start()
             self.wait_states(heartbeat="OK")
@@ -346,7 +350,7 @@ class Limits(Case):
         self.assertIn("0 alarms were changed", self.apply(config))
         alarm = self.alarms.alarms[PREFIX + "n" * (255 - len(PREFIX))]
         self.assertEqual((len(alarm["Dimensions"]), len(alarm["AlarmActions"]), alarm["EvaluationPeriods"]), (30, 5, 1440))
-        self.assertEqual(len(self.alarms.tags[alarm["AlarmArn"]]), 49)
+        self.assertEqual(len(self.alarms.tags[alarm["AlarmArn"]]), 50)
 
     def test_quota_and_rate(self):
         def puts():
@@ -374,7 +378,7 @@ class Limits(Case):
         composite = self.aws.operations["PutCompositeAlarm"]
         rule = f'ALARM("{PREFIX}heartbeat") OR ALARM("{PREFIX}rule/BreakerOpen")'
         composite(self.aws, {"AlarmName": PREFIX + "any", "AlarmRule": rule, "AlarmActions": [TOPIC],
-                             "Tags": [{"Key": "oxpecker:service", "Value": "collector"}]})
+                             "Tags": [{"Key": "oxpecker:service", "Value": "collector"}, {"Key": "oxpecker:environment", "Value": "test"}]})
         self.assertIn("0 alarms were changed", self.apply(config, "--prune"))
         self.assertIn(PREFIX + "any", self.alarms.alarms)
         self.silence()
@@ -387,7 +391,7 @@ class Limits(Case):
         self.aws.operations["DeleteAlarms"](self.aws, {"AlarmNames": [PREFIX + "any"]})
         self.assertIn("1 alarm was changed", self.apply(fewer, "--prune"))
 
-        composite(self.aws, {"AlarmName": PREFIX + "heartbeat", "AlarmRule": "FALSE", "Tags": [{"Key": "oxpecker:service", "Value": "collector"}]})
+        composite(self.aws, {"AlarmName": PREFIX + "heartbeat", "AlarmRule": "FALSE", "Tags": [{"Key": "oxpecker:service", "Value": "collector"}, {"Key": "oxpecker:environment", "Value": "test"}]})
         status, _, stderr = self.cloudwatch("apply", config)
         self.assertEqual(status, 1)
         self.assertIn("a composite alarm has this name", stderr)

@@ -22,7 +22,7 @@ from harness import OXPECKER, ROOT, run
 DRIVER = OXPECKER.parent / "tests/unit/alerts/cloudwatch/cloudwatch_driver"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:pages"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true"}
-PREFIX = "Orchestrator/collector/"
+PREFIX = "Orchestrator/collector/test/"
 CONFIG = """
 region: us-east-1
 metrics:
@@ -104,7 +104,7 @@ class Plan(unittest.TestCase):
             alarm = alarms[PREFIX + what]
             fields.update({"Namespace": "Orchestrator", "Period": 60, "ActionsEnabled": True})
             self.assertEqual({k: alarm.get(k) for k in fields}, fields, what)
-            self.assertEqual(self.tags(PREFIX + what), {"oxpecker:service": "collector", "team": "web"})
+            self.assertEqual(self.tags(PREFIX + what), {"oxpecker:service": "collector", "oxpecker:environment": "test", "team": "web"})
         self.assertIn("orchestrator_up == 0", alarms[PREFIX + "rule/OrchestratorDown"]["AlarmDescription"])
 
         self.assertEqual(self.changed(self.drive("apply", "--prune")), [])
@@ -141,7 +141,7 @@ class Plan(unittest.TestCase):
         self.assertIn("  4 to change\n", plan)
         self.assertIn(f"changed {PREFIX}SessionsOrphaned", self.drive("apply"))
         self.assertEqual(self.alarms()[PREFIX + "SessionsOrphaned"]["Threshold"], 3.0)
-        self.assertEqual(self.tags(PREFIX + "slow"), {"oxpecker:service": "collector", "team": "ops"})
+        self.assertEqual(self.tags(PREFIX + "slow"), {"oxpecker:service": "collector", "oxpecker:environment": "test", "team": "ops"})
         self.assertEqual(self.changed(self.drive("apply")), [])
 
     def test_what_a_person_changed(self):
@@ -168,6 +168,27 @@ class Plan(unittest.TestCase):
         self.assertIn(PREFIX + "heartbeat", self.alarms())
         self.assertEqual(self.changed(self.drive("apply", "--prune")), [f"removed {PREFIX}heartbeat"])
         self.assertEqual(set(self.alarms()), FULL - {PREFIX + "heartbeat"} | {PREFIX + "by-hand", "Orchestrator/other/mine"})
+
+    def test_environments_are_apart(self):
+        """Each has its own alarms and removes no other's; what was made without one goes with the first --prune, unless it is another's."""
+        self.drive("apply")
+        other = {name.replace("/test/", "/staging/") for name in FULL}
+        self.assertIn("  4 to create\n", self.drive("plan", "--environment=staging"))
+        self.drive("apply", "--environment=staging", "--prune")
+        self.assertEqual(set(self.alarms()), FULL | other)
+        self.assertEqual({d["Value"] for d in self.alarms()["Orchestrator/collector/staging/heartbeat"]["Dimensions"]}, {"collector", "staging"})
+        self.assertEqual(self.tags("Orchestrator/collector/staging/heartbeat")["oxpecker:environment"], "staging")
+        self.assertIn("  4 as they should be\n", self.drive("plan"))
+        for name, environment in (("old", "test"), ("old2", "staging")):
+            self.person.put_metric_alarm(AlarmName="Orchestrator/collector/" + name, Namespace="Orchestrator", MetricName="m", Statistic="Sum", Period=60,
+                                         EvaluationPeriods=1, Threshold=1, ComparisonOperator="LessThanThreshold",
+                                         Dimensions=[{"Name": "Environment", "Value": environment}],
+                                         Tags=[{"Key": "oxpecker:service", "Value": "collector"}])
+        self.assertRegex(self.drive("plan"), r"- remove +unknown +Orchestrator/collector/old\n +made without an environment\n(.|\n)*1 no longer wanted")
+        self.assertEqual(self.changed(self.drive("apply")), [])
+        self.assertIn("Orchestrator/collector/old", self.alarms())
+        self.assertEqual(self.changed(self.drive("apply", "--prune")), ["removed Orchestrator/collector/old"])
+        self.assertEqual(set(self.alarms()), FULL | other | {"Orchestrator/collector/old2"})
 
     def test_somebody_elses_alarm_is_a_conflict(self):
         self.person.put_metric_alarm(AlarmName=PREFIX + "slow", Namespace="N", MetricName="m", Statistic="Sum", Period=60,
@@ -215,7 +236,9 @@ class Plan(unittest.TestCase):
 
     def test_policy_and_dashboard_are_json(self):
         policy = json.loads(self.drive("policy"))
-        self.assertEqual(policy["Statement"][2]["Resource"], "arn:aws:cloudwatch:us-east-1:*:alarm:Orchestrator/collector/*")
+        resources = {statement["Sid"]: statement["Resource"] for statement in policy["Statement"]}
+        self.assertEqual(resources["OxpeckerOwnAlarms"], "arn:aws:cloudwatch:us-east-1:*:alarm:Orchestrator/collector/test/*")
+        self.assertEqual(resources["OxpeckerSeeTags"], "arn:aws:cloudwatch:us-east-1:*:alarm:Orchestrator/collector/*")
         self.person.put_dashboard(DashboardName="d", DashboardBody=self.drive("dashboard"))
         widgets = json.loads(self.client.get_dashboard(DashboardName="d")["DashboardBody"])["widgets"]
         self.assertEqual(widgets[0]["properties"]["alarms"][0],

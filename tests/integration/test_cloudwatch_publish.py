@@ -3,6 +3,7 @@ to moto with its checks of signatures and policies on, read back by boto3."""
 import datetime
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -243,13 +244,37 @@ cloudwatch:
         """What is counted now is there at the first publishing."""
         harness.wait_for(lambda: 0.05 < time.time() % self.EVERY < 0.3, 5, "the end of a period")
 
-    def test_counters_that_begin_anew_and_that_do_not(self):
+    def begin(self):
+        """The environment of a sidecar that publishes to a stub."""
         self.aws = aws_stub.AwsStub().__enter__()
         self.addCleanup(self.aws.__exit__)
         keys = self.aws.grant("AKIDSTUB", "stub/secret+1")
-        environment = {"AWS_ENDPOINT_URL": self.aws.url, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
-                       "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"], "AWS_CONFIG_FILE": "/nonexistent",
-                       "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
+        return {"AWS_ENDPOINT_URL": self.aws.url, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"], "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
+
+    @unittest.skipUnless(shutil.which("cc"), "no cc")
+    def test_the_clock_is_set(self):
+        """Back by an hour, and back again after it was ten years ahead for a moment: publishing goes on, and nothing counts twice."""
+        environment = self.begin()
+        with tempfile.TemporaryDirectory() as home:
+            library, off = pathlib.Path(home) / "set_clock.so", pathlib.Path(home) / "off"
+            subprocess.run(["cc", "-shared", "-fPIC", "-o", library, pathlib.Path(__file__).with_name("set_clock.c"), "-ldl"], check=True)
+            off.write_text("0")
+            environment.update(LD_PRELOAD=str(library), SET_CLOCK=str(off))
+            with harness.Sidecar("--storage.sample-interval=1s", storage=True, config=self.CONFIG, environment=environment) as sidecar:
+                self.fail(sidecar, 3)
+                self.wait_published(3)
+                for seconds in (-3600, 315360000, 0):
+                    jumps, seen = sidecar.logged().count("the clock"), self.heartbeats()
+                    off.write_text(str(seconds))
+                    harness.wait_for(lambda: sidecar.logged().count("the clock") > jumps, 8, "the jump is noticed")
+                    if seconds <= 0:  # of data of the future CloudWatch takes none
+                        harness.wait_for(lambda: self.heartbeats() >= seen + 2, 12, f"two publishings with the clock {seconds} s off")
+                self.fail(sidecar, 2)
+                self.wait_published(3 + 2)
+
+    def test_counters_that_begin_anew_and_that_do_not(self):
+        environment = self.begin()
         flags = ("--storage.sample-interval=1s", "--storage.instance=here")  # the port is another one each time
         with harness.Sidecar(*flags, storage=True, config=self.CONFIG, environment=environment) as sidecar:
             self.fail(sidecar, 3)

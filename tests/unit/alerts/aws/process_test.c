@@ -10,6 +10,12 @@
 
 #include "alerts/aws/source.h"
 
+/* Not at the first look. */
+static bool give_up(void *ctx) {
+    unsigned *looks = ctx;
+    return ++*looks > 1;
+}
+
 static void processes(void **state) {
     (void)state;
     static const struct {
@@ -28,14 +34,19 @@ static void processes(void **state) {
         {"sleep 60", NULL, OXP_ERR_TIMEOUT},
         {"/bin/sh -c 'exec 1>&-; sleep 60'", NULL, OXP_ERR_TIMEOUT},
         {"/bin/sh -c 'sleep 60 & echo x'", NULL, OXP_ERR_TIMEOUT}, /* a child that holds the output */
+        {"sleep 61", NULL, OXP_ERR_CLOSED},
+        {"/bin/sh -c 'exec 1>&-; sleep 61'", NULL, OXP_ERR_CLOSED},
         {"/bin/sh -c 'yes aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'", NULL, OXP_ERR_LIMIT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct oxp_buf out;
         struct oxp_error error = {0};
-        bool hangs = rows[i].expect == OXP_ERR_TIMEOUT;
+        unsigned looks = 0;
+        bool hangs = rows[i].expect == OXP_ERR_TIMEOUT, given_up = rows[i].expect == OXP_ERR_CLOSED;
+        const struct oxp_aws_world world = {.give_up = given_up ? give_up : NULL, .give_up_ctx = &looks};
+        struct oxp_aws_fetch fetch = {.world = &world, .error = &error};
         oxp_buf_init(&out, 4096);
-        enum oxp_status status = oxp_aws_process_run(oxp_view_from(rows[i].command), hangs ? 60 : 20000, &out, &error);
+        enum oxp_status status = oxp_aws_process_run(&fetch, oxp_view_from(rows[i].command), hangs ? 60 : 20000, &out);
         if (status != rows[i].expect || (status == OXP_OK && strcmp(oxp_buf_text(&out), rows[i].output) != 0)) {
             print_error("%s: %s \"%s\" \"%s\"\n", rows[i].command, oxp_status_name(status), error.text,
                         oxp_buf_text(&out));

@@ -18,7 +18,7 @@
 /* one alarm a line */
 /* clang-format off */
 #define DIMENSIONS "{\"Name\":\"Service\",\"Value\":\"collector\"},{\"Name\":\"Environment\",\"Value\":\"test\"}"
-#define TAGS "\"Tags\":[{\"Key\":\"oxpecker:service\",\"Value\":\"collector\"}]"
+#define TAGS "\"Tags\":[{\"Key\":\"oxpecker:service\",\"Value\":\"collector\"},{\"Key\":\"oxpecker:environment\",\"Value\":\"test\"}]"
 
 static const char rules[] = "groups:\n"
                             "- name: g\n"
@@ -38,7 +38,7 @@ static const struct {
     {"a threshold with its defaults",
      METRIC "thresholds: [{metric: Orphans, above: 5}]\n",
      NULL,
-     {"{\"AlarmName\":\"Orchestrator/collector/Orphans\",\"AlarmDescription\":\"Maximum of Orphans is above the threshold\","
+     {"{\"AlarmName\":\"Orchestrator/collector/test/Orphans\",\"AlarmDescription\":\"Maximum of Orphans is above the threshold\","
       "\"ActionsEnabled\":true,\"AlarmActions\":[],\"OKActions\":[],\"InsufficientDataActions\":[],"
       "\"Namespace\":\"Orchestrator\",\"MetricName\":\"Orphans\",\"Dimensions\":[" DIMENSIONS
       "],\"Statistic\":\"Maximum\","
@@ -51,18 +51,18 @@ static const struct {
      "slow, description: \"é\","
      " dimensions: {region: eu}, actions: [" ARN "], ok_actions: [" ARN "], insufficient_data_actions: [" ARN "]}]\n",
      NULL,
-     {"{\"AlarmName\":\"N/collector/slow\",\"AlarmDescription\":\"é\","
+     {"{\"AlarmName\":\"N/collector/test/slow\",\"AlarmDescription\":\"é\","
       "\"ActionsEnabled\":true,\"AlarmActions\":[\"" ARN "\"],\"OKActions\":[\"" ARN
       "\"],\"InsufficientDataActions\":[\"" ARN "\"],"
       "\"Namespace\":\"N\",\"MetricName\":\"Time\",\"Dimensions\":[{\"Name\":\"D\",\"Value\":\"d\"},{\"Name\":"
       "\"region\",\"Value\":\"eu\"}],"
       "\"ExtendedStatistic\":\"p99\",\"Period\":60,\"EvaluationPeriods\":3,\"DatapointsToAlarm\":2,\"Threshold\":0.5,"
       "\"ComparisonOperator\":\"LessThanOrEqualToThreshold\",\"TreatMissingData\":\"breaching\","
-      "\"Tags\":[{\"Key\":\"oxpecker:service\",\"Value\":\"collector\"},{\"Key\":\"team\",\"Value\":\"web\"}]}"}},
+      "\"Tags\":[{\"Key\":\"oxpecker:service\",\"Value\":\"collector\"},{\"Key\":\"oxpecker:environment\",\"Value\":\"test\"},{\"Key\":\"team\",\"Value\":\"web\"}]}"}},
     {"a high-resolution period, a replica of its own",
      "interval: 7s\nreplicas: split\n" METRIC "thresholds: [{metric: Orphans, below: 1}]\n",
      "a",
-     {"{\"AlarmName\":\"Orchestrator/collector/Orphans/replica=a\",\"AlarmDescription\":\"Minimum of Orphans is below the threshold\","
+     {"{\"AlarmName\":\"Orchestrator/collector/test/Orphans/replica=a\",\"AlarmDescription\":\"Minimum of Orphans is below the threshold\","
       "\"ActionsEnabled\":true,\"AlarmActions\":[],\"OKActions\":[],\"InsufficientDataActions\":[],"
       "\"Namespace\":\"Orchestrator\",\"MetricName\":\"Orphans\",\"Dimensions\":[" DIMENSIONS
       ",{\"Name\":\"replica\",\"Value\":\"a\"}],\"Statistic\":\"Minimum\","
@@ -71,7 +71,7 @@ static const struct {
     {"rules of a severity: one alarm a name",
      METRIC "rule_alarms: {severity: [critical], actions: [" ARN "]}\n",
      NULL,
-     {"{\"AlarmName\":\"Orchestrator/collector/rule/Down\",\"AlarmDescription\":\"Down: up == 0\","
+     {"{\"AlarmName\":\"Orchestrator/collector/test/rule/Down\",\"AlarmDescription\":\"Down: up == 0\","
       "\"ActionsEnabled\":true,\"AlarmActions\":[\"" ARN "\"],\"OKActions\":[],\"InsufficientDataActions\":[],"
       "\"Namespace\":\"Orchestrator\",\"MetricName\":\"RuleState\",\"Dimensions\":[" DIMENSIONS
       ",{\"Name\":\"Rule\",\"Value\":\"Down\"}],\"Statistic\":\"Maximum\","
@@ -80,7 +80,7 @@ static const struct {
     {"the heartbeat is of all replicas",
      "replicas: split\n" METRIC "heartbeat: {expected_replicas: 2, actions: [" ARN "]}\n",
      "a",
-     {"{\"AlarmName\":\"Orchestrator/collector/heartbeat\","
+     {"{\"AlarmName\":\"Orchestrator/collector/test/heartbeat\","
       "\"AlarmDescription\":\"Fewer than 2 of oxpecker's replicas publish: what they watch is not watched\","
       "\"ActionsEnabled\":true,\"AlarmActions\":[\"" ARN "\"],\"OKActions\":[],\"InsufficientDataActions\":[],"
       "\"Namespace\":\"Orchestrator\",\"MetricName\":\"Heartbeat\",\"Dimensions\":[" DIMENSIONS
@@ -321,12 +321,14 @@ static void test_tags(void **state) {
         pairs[i] = (struct oxp_cw_pair){names[i], "v"};
     }
     struct oxp_error error = {0};
-    struct oxp_cw_config config = {.tags = pairs, .tag_count = 49};
+    struct oxp_cw_config config = {.tags = pairs, .tag_count = 48};
     assert_int_equal(oxp_cw_tags_check(&config, &error), OXP_OK);
-    config.tag_count = 50;
+    config.tag_count = 49;
     assert_int_equal(oxp_cw_tags_check(&config, &error), OXP_ERR_LIMIT);
     config.tag_count = 1;
     pairs[0].name = OXP_CW_TAG;
+    assert_int_equal(oxp_cw_tags_check(&config, &error), OXP_ERR_INVALID);
+    pairs[0].name = OXP_CW_TAG_ENVIRONMENT;
     assert_int_equal(oxp_cw_tags_check(&config, &error), OXP_ERR_INVALID);
     pairs[0].name = "aws:x";
     assert_int_equal(oxp_cw_tags_check(&config, &error), OXP_ERR_INVALID);
@@ -334,10 +336,56 @@ static void test_tags(void **state) {
     assert_int_equal(oxp_cw_tags_check(&config, &error), OXP_ERR_LIMIT);
 }
 
+/* The same section in two environments, and without one. */
+static void test_environments(void **state) {
+    static const struct {
+        const char *environment, *names[4];
+    } rows[] = {
+        {"production",
+         {"Orchestrator/collector/production/Orphans", "Orchestrator/collector/production/a",
+          "Orchestrator/collector/production/b", "Orchestrator/collector/production/heartbeat"}},
+        {"staging",
+         {"Orchestrator/collector/staging/Orphans", "Orchestrator/collector/staging/a",
+          "Orchestrator/collector/staging/production/b", "Orchestrator/collector/staging/heartbeat"}},
+        {"",
+         {"Orchestrator/collector/Orphans", "Orchestrator/collector/a", "Orchestrator/collector/production/b",
+          "Orchestrator/collector/heartbeat"}},
+        {NULL,
+         {"Orchestrator/collector/Orphans", "Orchestrator/collector/a", "Orchestrator/collector/production/b",
+          "Orchestrator/collector/heartbeat"}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct plan_world world;
+        const struct oxp_cw_planned *alarms;
+        struct oxp_error error = {0};
+        char tag[96] = "";
+        size_t count;
+        plan_world_open(&world,
+                        METRIC "thresholds: [{metric: Orphans, above: 5}, {metric: Orphans, above: 5, name: "
+                               "Orchestrator/collector/a}, {metric: Orphans, above: 5, name: "
+                               "Orchestrator/collector/production/b}]\nheartbeat: {}\n",
+                        NULL, NULL);
+        world.identity.environment = rows[i].environment;
+        assert_int_equal(oxp_cw_wanted(&world.input, &world.arena, &alarms, &count, &error), OXP_OK);
+        assert_int_equal(count, 4);
+        for (size_t j = 0; j < count; j++) {
+            assert_string_equal(alarms[j].name, rows[i].names[j]);
+        }
+        if (i < 2) {
+            snprintf(tag, sizeof tag, "{\"Key\":\"oxpecker:environment\",\"Value\":\"%s\"}", rows[i].environment);
+            assert_non_null(strstr(alarms[0].body, tag));
+        } else {
+            assert_null(strstr(alarms[0].body, "oxpecker:environment"));
+        }
+        plan_world_close(&world);
+    }
+}
+
 static void test_names(void **state) {
     static const char same[] =
         METRIC "thresholds: [{metric: Orphans, above: 5, name: x}, {metric: Orphans, above: 6, name: "
-               "Orchestrator/collector/x}]\n";
+               "Orchestrator/collector/test/x}]\n";
     struct plan_world world;
     const struct oxp_cw_planned *alarms;
     struct oxp_error error = {0};
@@ -345,7 +393,7 @@ static void test_names(void **state) {
     (void)state;
     plan_world_open(&world, same, NULL, NULL);
     assert_int_equal(oxp_cw_wanted(&world.input, &world.arena, &alarms, &count, &error), OXP_ERR_INVALID);
-    assert_non_null(strstr(error.text, "two alarms have the name \"Orchestrator/collector/x\""));
+    assert_non_null(strstr(error.text, "two alarms have the name \"Orchestrator/collector/test/x\""));
     assert_int_equal(error.line, 2);
     world.identity.service = "";
     assert_int_equal(oxp_cw_wanted(&world.input, &world.arena, &alarms, &count, &error), OXP_ERR_INVALID);
@@ -384,7 +432,8 @@ int main(void) {
         cmocka_unit_test(test_long_expression), cmocka_unit_test(test_rule_descriptions),
         cmocka_unit_test(test_period),          cmocka_unit_test(test_heartbeat),
         cmocka_unit_test(test_limits),          cmocka_unit_test(test_tags),
-        cmocka_unit_test(test_names),           cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_environments),    cmocka_unit_test(test_names),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,8 +79,8 @@ static void refuses(void **state) {
         const char *text, *place, *words;
     } rows[] = {
         {"[]", "1:1", "expected a mapping"},
-        {"regoin: x", "1:1", "cloudwatch has no key \"regoin\"; did you mean \"region\"?"},
-        {"zzzzzzzz: x", "1:1", "cloudwatch has no key \"zzzzzzzz\""},
+        {"regoin: x", "1:1", "cloudwatch: there is no key regoin; did you mean region?"},
+        {"zzzzzzzz: x", "1:1", "cloudwatch: there is no key zzzzzzzz"},
         {"region: US", "1:9", "small letters"},
         {"region: ", "1:8", "found nothing"},
         {"endpoint: ftp://x", "1:11", "http://"},
@@ -120,7 +120,7 @@ static void refuses(void **state) {
         {"metrics: {}", "1:10", "expected a list"},
         {"metrics:\n- {}", "2:3", "needs the key expr"},
         {"metrics:\n- {expr: a, name: A}", "2:3", "needs the key kind"},
-        {"metrics:\n- {expr: a, name: A, kind: gauge, units: X}", "2:35", "did you mean \"unit\"?"},
+        {"metrics:\n- {expr: a, name: A, kind: gauge, units: X}", "2:35", "did you mean unit?"},
         {"metrics:\n- {expr: a, name: A, kind: counter}", "2:28", "gauge, delta, distribution"},
         {"metrics:\n- {expr: a, name: A, kind: gauge, unit: Second}", "2:41", "expected one of None, Seconds"},
         {"metrics:\n- {expr: 'sum(', name: A, kind: gauge}", "2:10", "expr: 1:"},
@@ -166,7 +166,7 @@ static void refuses(void **state) {
         {ALARM "{metric: A, above: 1, actions: topic}", "4:36", "expected a list"},
         {ALARM "{metric: A, above: 1, ok_actions: [a,b,c,d,e,f]}", "4:39", "at most 5"},
         {ALARM "{metric: A, above: 1}\n  - {metric: A, below: 1}", "5:5", "same name"},
-        {"rule_alarms: {severities: []}", "1:15", "did you mean \"severity\"?"},
+        {"rule_alarms: {severities: []}", "1:15", "did you mean severity?"},
         {"dimensions: {Rule: x}\nrule_alarms: {}", "2:14", "section's already"},
         {"heartbeat: {expected_replicas: 0}", "1:32", "from 1 to"},
         {"tags: {'aws:x': y}", "1:8", "aws:"},
@@ -258,8 +258,12 @@ static void splits(void **state) {
     oxp_cw_config_free(config);
     oxp_labels_set_text(&builder, OXP_VIEW("replica"), OXP_VIEW("\xc3\xa9"));
     who.external_labels = oxp_labels_finish(&builder);
-    assert_int_equal(read_text("replicas: split", &who, &config, &error), OXP_ERR_INVALID);
+    assert_int_equal(read_text("interval: 60s\nreplicas: split", &who, &config, &error), OXP_ERR_INVALID);
     assert_non_null(strstr(error.text, "cannot be a dimension"));
+    assert_int_equal(error.line, 2); /* where it is asked for */
+    who.service = "\xc3\xa9";
+    assert_int_equal(read_text("interval: 60s\nmetrics: []", &who, &config, &error), OXP_ERR_INVALID);
+    assert_int_equal(error.line, 1);
     oxp_arena_fini(&arena);
 }
 

@@ -185,15 +185,16 @@ static void test_print(void **state) {
     "[\"cloudwatch:PutMetricData\"],\n"                                                                                \
     "      \"Resource\": \"*\",\n      \"Condition\": {\"StringEquals\": {\"cloudwatch:namespace\": \"" namespace_name \
     "\"}}\n    }"
-#define ALARMS(resource)                                                                                               \
+#define ALARMS(service, environment)                                                                                   \
     "\n    {\n      \"Sid\": \"OxpeckerSeeAlarms\",\n      \"Effect\": \"Allow\",\n      \"Action\": "                 \
     "[\"cloudwatch:DescribeAlarms\"],\n"                                                                               \
-    "      \"Resource\": \"*\"\n    },\n    {\n      \"Sid\": \"OxpeckerOwnAlarms\",\n      \"Effect\": \"Allow\",\n " \
-    "     \"Action\": [\n"                                                                                             \
+    "      \"Resource\": \"*\"\n    },\n    {\n      \"Sid\": \"OxpeckerSeeTags\",\n      \"Effect\": \"Allow\",\n   " \
+    "   \"Action\": [\"cloudwatch:ListTagsForResource\"],\n"                                                           \
+    "      \"Resource\": \"" service                                                                                    \
+    "*\"\n    },\n    {\n      \"Sid\": \"OxpeckerOwnAlarms\",\n      \"Effect\": \"Allow\",\n      \"Action\": [\n"    \
     "        \"cloudwatch:PutMetricAlarm\",\n        \"cloudwatch:DeleteAlarms\",\n        "                           \
-    "\"cloudwatch:SetAlarmState\",\n"                                                                                  \
-    "        \"cloudwatch:TagResource\",\n        \"cloudwatch:ListTagsForResource\"\n      ],\n      \"Resource\": "  \
-    "\"" resource "\"\n    }"
+    "\"cloudwatch:SetAlarmState\",\n        \"cloudwatch:TagResource\"\n      ],\n      \"Resource\": \"" service        \
+        environment "*\"\n    }"
 #define TAIL "\n  ]\n}\n"
 
 static const struct {
@@ -201,16 +202,16 @@ static const struct {
 } policies[] = {
     {"metrics alone", METRICS, "us-east-1", HEAD PUBLISH("Orchestrator") TAIL},
     {"with alarms", "namespace: My-App\nheartbeat: {}\n", "us-east-1",
-     HEAD PUBLISH("My-App") "," ALARMS("arn:aws:cloudwatch:us-east-1:*:alarm:My-App/collector/*") TAIL},
+     HEAD PUBLISH("My-App") "," ALARMS("arn:aws:cloudwatch:us-east-1:*:alarm:My-App/collector/", "test/") TAIL},
     {"lines need nothing", METRICS "lane: emf\n", "us-east-1", HEAD "]\n}\n"},
     {"lines with alarms", "lane: emf\nrule_alarms: {}\n", "cn-north-1",
-     HEAD ALARMS("arn:aws-cn:cloudwatch:cn-north-1:*:alarm:Orchestrator/collector/*") TAIL},
+     HEAD ALARMS("arn:aws-cn:cloudwatch:cn-north-1:*:alarm:Orchestrator/collector/", "test/") TAIL},
     {"GovCloud", "lane: emf\nrule_alarms: {}\n", "us-gov-west-1",
-     HEAD ALARMS("arn:aws-us-gov:cloudwatch:us-gov-west-1:*:alarm:Orchestrator/collector/*") TAIL},
+     HEAD ALARMS("arn:aws-us-gov:cloudwatch:us-gov-west-1:*:alarm:Orchestrator/collector/", "test/") TAIL},
     {"any region", "lane: emf\nrule_alarms: {}\n", "",
-     HEAD ALARMS("arn:aws:cloudwatch:*:*:alarm:Orchestrator/collector/*") TAIL},
+     HEAD ALARMS("arn:aws:cloudwatch:*:*:alarm:Orchestrator/collector/", "test/") TAIL},
     {"no wildcards by chance", "namespace: \"a*?\"\nlane: emf\nrule_alarms: {}\n", "us-east-1",
-     HEAD ALARMS("arn:aws:cloudwatch:us-east-1:*:alarm:a${*}${?}/collector/*") TAIL},
+     HEAD ALARMS("arn:aws:cloudwatch:us-east-1:*:alarm:a${*}${?}/collector/", "test/") TAIL},
 };
 /* clang-format on */
 
@@ -248,8 +249,8 @@ static const char dashboard_section[] =
 static const char dashboard[] =
     "{\"widgets\":["
     "{\"type\":\"alarm\",\"x\":0,\"y\":0,\"width\":24,\"height\":6,\"properties\":{\"title\":\"Alarms\",\"alarms\":["
-    "\"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:Orchestrator/collector/A/"
-    "replica=a\",\"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:Orchestrator/collector/heartbeat\"]}},"
+    "\"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:Orchestrator/collector/test/A/"
+    "replica=a\",\"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:Orchestrator/collector/test/heartbeat\"]}},"
     "{\"type\":\"metric\",\"x\":0,\"y\":6,\"width\":8,\"height\":6,\"properties\":{\"title\":\"A\"," FRAME
     "[" SEARCH("A", "Maximum") "],"
                                "\"annotations\":{\"horizontal\":[{\"label\":\"Maximum > 1.5\",\"value\":1.5}]}}},"

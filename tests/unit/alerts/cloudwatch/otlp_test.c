@@ -6,6 +6,7 @@
 #include "lib/json/json.h"
 #include "tests/support/alloc_fail.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -318,6 +319,36 @@ static void a_period(void **state) {
     world_close(&world);
 }
 
+/* The last run published up to its end; what is counted since is of this one. */
+static void the_first_period_of_a_run(void **state) {
+    static const struct {
+        int64_t began_s;
+        const char *since;
+    } runs[] = {
+        {-20, AT("020")},
+        {-60, "\"1699999980000000000\""},
+        {-70, "\"1699999980000000000\""},
+        {0, "\"1699999980000000000\""}, /* it cannot be: the clock was set */
+        {5, "\"1699999980000000000\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
+        struct world world;
+        char wanted[64];
+        world_open(&world, world_yaml, NULL);
+        world.options.began_ms = (START_S + runs[i].began_s) * 1000;
+        world_restart(&world, world_yaml);
+        world_set(&world, -5, "e", 0);
+        assert_int_equal(world_try(&world, 0), OXP_OK);
+        snprintf(wanted, sizeof wanted, "\"startTimeUnixNano\":%s,", runs[i].since);
+        const char *told = waiting_text(&world);
+        if (strstr(told, wanted) == NULL) {
+            fail_msg("%s is not in\n%s", wanted, told);
+        }
+        world_close(&world);
+    }
+}
+
 static void buckets_must_agree(void **state) {
     (void)state;
     struct world world;
@@ -453,6 +484,7 @@ int main(void) {
         cmocka_unit_test(bodies_are_filled_and_not_more),
         cmocka_unit_test(allocations_fail),
         cmocka_unit_test(a_period),
+        cmocka_unit_test(the_first_period_of_a_run),
         cmocka_unit_test(buckets_must_agree),
         cmocka_unit_test(requests),
         cmocka_unit_test(answers),

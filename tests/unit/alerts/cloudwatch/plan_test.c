@@ -15,7 +15,8 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 #define SECTION                                                                                                        \
     "metrics: [{expr: a, name: A, kind: gauge}]\n"                                                                     \
-    "thresholds: [{metric: A, above: 3, actions: [\"arn:aws:sns:r:1:t\"]}, {metric: A, above: 9, name: high}]\n"       \
+    "thresholds: [{metric: A, above: 3, actions: [\"arn:aws:sns:us-east-1:1:t\"]}, {metric: A, above: 9, name: "       \
+    "high}]\n"                                                                                                         \
     "heartbeat: {}\ntags: {team: web}\n"
 
 /* ---- CloudWatch ---- */
@@ -26,20 +27,27 @@ struct fake {
     struct oxp_buf log; /* of calls: "Operation" and what tells them apart */
     const char *fail;   /* the operation that is refused */
     size_t fail_after;  /* that many of it are not */
+    unsigned throttled; /* that many calls of it are, before one is taken */
+    unsigned waits;     /* of more than a pace */
     int64_t slept_ms;
 };
 static struct fake fake;
+
+#define TAGS(service, environment)                                                                                     \
+    "{\"Key\":\"oxpecker:service\",\"Value\":\"" service                                                               \
+    "\"},{\"Key\":\"oxpecker:environment\",\"Value\":\"" environment "\"}"
 
 /* The tags of an ARN are told by the ARN. */
 static const char *tags_of(const char *body) {
     static const struct {
         const char *arn, *tags;
     } known[] = {
-        {"arn:ours", "{\"Tags\":[{\"Key\":\"team\",\"Value\":\"web\"},{\"Key\":\"oxpecker:service\",\"Value\":"
-                     "\"collector\"}]}"},
-        {"arn:old",
-         "{\"Tags\":[{\"Key\":\"oxpecker:service\",\"Value\":\"collector\"},{\"Key\":\"team\",\"Value\":\"x\"}]}"},
+        {"arn:ours", "{\"Tags\":[{\"Key\":\"team\",\"Value\":\"web\"}," TAGS("collector", "test") "]}"},
+        {"arn:old", "{\"Tags\":[" TAGS("collector", "test") ",{\"Key\":\"team\",\"Value\":\"x\"}]}"},
         {"arn:other", "{\"Tags\":[{\"Key\":\"oxpecker:service\",\"Value\":\"another\"}]}"},
+        {"arn:once", "{\"Tags\":[{\"Key\":\"oxpecker:service\",\"Value\":\"collector\"}]}"},
+        {"arn:staging", "{\"Tags\":[" TAGS("collector", "staging") "]}"},
+        {"arn:namesake", "{\"Tags\":[" TAGS("another", "test") "]}"},
     };
     for (size_t i = 0; i < COUNT_OF(known); i++) {
         if (strstr(body, known[i].arn) != NULL) {
@@ -81,6 +89,11 @@ enum oxp_status oxp_aws_call(struct oxp_aws_client *client, struct oxp_http *htt
     memcpy(body, operation->body.ptr, operation->body.len);
     body[operation->body.len] = '\0';
     log_call(name, body);
+    if (fake.fail != NULL && strcmp(fake.fail, name) == 0 && fake.throttled > 0) {
+        fake.throttled--;
+        outcome_out->answer = OXP_AWS_THROTTLED;
+        return oxp_error_set(error, OXP_ERR_LIMIT, 0, 0, "Throttling: Rate exceeded");
+    }
     if (fake.fail != NULL && strcmp(fake.fail, name) == 0 && fake.fail_after-- == 0) {
         return oxp_error_set(error, OXP_ERR_DENIED, 0, 0, "AccessDenied: no");
     }
@@ -109,6 +122,7 @@ struct oxp_view oxp_aws_client_region(const struct oxp_aws_client *client) {
 static void fake_sleep(void *ctx, int64_t ms) {
     (void)ctx;
     fake.slept_ms += ms;
+    fake.waits += ms > 334;
 }
 
 static void fake_done(void *ctx, const struct oxp_cw_planned *alarm) {
@@ -127,7 +141,8 @@ static void fake_start(const char *const *pages) {
 /* an alarm a line */
 /* clang-format off */
 #define NO_ALARMS "{\"MetricAlarms\":[],\"CompositeAlarms\":[]}"
-#define N "Orchestrator/collector/"
+#define SERVICE "Orchestrator/collector/"
+#define N SERVICE "test/"
 #define DIMENSIONS                                                                                                     \
     "\"Dimensions\":[{\"Name\":\"Service\",\"Value\":\"collector\"},{\"Name\":\"Environment\",\"Value\":\"test\"}]"
 #define COMMON(name, arn)                                                                                              \
@@ -139,7 +154,7 @@ static void fake_start(const char *const *pages) {
                          ",\"EvaluationPeriods\":1,"                                                                   \
                          "\"DatapointsToAlarm\":1,\"Threshold\":" threshold                                            \
                          ",\"ComparisonOperator\":\"GreaterThanThreshold\","                                           \
-                         "\"TreatMissingData\":\"missing\",\"AlarmActions\":[\"arn:aws:sns:r:1:t\"],"                  \
+                         "\"TreatMissingData\":\"missing\",\"AlarmActions\":[\"arn:aws:sns:us-east-1:1:t\"],"                  \
                          "\"AlarmDescription\":\"Maximum of A is above the threshold\"}"
 #define ALARM_HIGH(arn)                                                                                                \
     "{" COMMON("high", arn) ",\"MetricName\":\"A\",\"Statistic\":\"Maximum\",\"Period\":60,\"EvaluationPeriods\":1,"   \
@@ -147,6 +162,9 @@ static void fake_start(const char *const *pages) {
                             "\"TreatMissingData\":\"missing\",\"AlarmActions\":[],"                                    \
                             "\"AlarmDescription\":\"Maximum of A is above the threshold\"}"
 #define ALARM_OLD(name, arn) "{" COMMON(name, arn) ",\"MetricName\":\"Old\",\"Period\":10}"
+#define ALARM_AT(name, arn, environment)                                                                                \
+    "{\"AlarmName\":\"" SERVICE name "\",\"AlarmArn\":\"" arn "\",\"Period\":60,\"Dimensions\":[{\"Name\":\"Service\","       \
+    "\"Value\":\"collector\"},{\"Name\":\"Environment\",\"Value\":\"" environment "\"}]}"
 #define PAGE(alarms) "{\"MetricAlarms\":[" alarms "],\"CompositeAlarms\":[]}"
 #define PAGE_TOKEN(alarms, token) "{\"MetricAlarms\":[" alarms "],\"NextToken\":\"" token "\"}"
 
@@ -188,10 +206,27 @@ static const struct {
     {"conflicts",
      {PAGE(ALARM_A("arn:none", "3", "60") "," ALARM_HIGH("arn:other"))},
      NULL,
-     "!A(it does not carry the tag oxpecker:service) !high(it does not carry the tag oxpecker:service) +heartbeat ",
+     "!A(it does not carry the tag oxpecker:service) !high(its tag oxpecker:service is \"another\", not \"collector\") "
+     "+heartbeat ",
      {0, 0},
      {1, 0},
      {1, 0}},
+    {"conflicts of environments",
+     {PAGE(ALARM_A("arn:once", "3", "60") "," ALARM_HIGH("arn:staging"))},
+     NULL,
+     "!A(it does not carry the tag oxpecker:environment) !high(its tag oxpecker:environment is \"staging\", not "
+     "\"test\") +heartbeat ",
+     {0, 0},
+     {1, 0},
+     {1, 0}},
+    {"other environments, and what was made without one",
+     {PAGE(ALARM_AT("staging/A", "arn:staging", "staging") "," ALARM_AT("A", "arn:once", "test") ","
+           ALARM_AT("heartbeat", "arn:once", "staging") "," ALARM_AT("production/A", "arn:namesake", "production"))},
+     NULL,
+     "+A +high +heartbeat -A(made without an environment) ",
+     {1, 0},
+     {4, 0},
+     {3, 0}},
     {"composite alarms",
      {"{\"MetricAlarms\":[],\"CompositeAlarms\":[" ALARM_A("arn:ours", "3", "60") "," ALARM_OLD("x", "arn:ours") "]}"},
      NULL,
@@ -222,8 +257,10 @@ static const struct {
 
 static void describe(const struct oxp_cw_plan *plan, struct oxp_buf *out) {
     for (size_t i = 0; i < plan->count; i++) {
-        assert_true(strncmp(plan->alarms[i].name, N, strlen(N)) == 0);
-        oxp_buf_append_format(out, "%c%s", "=+~-!"[plan->alarms[i].change], plan -> alarms[i].name + strlen(N));
+        const char *name = plan->alarms[i].name;
+        assert_true(strncmp(name, SERVICE, strlen(SERVICE)) == 0);
+        name += strncmp(name, N, strlen(N)) == 0 ? strlen(N) : strlen(SERVICE);
+        oxp_buf_append_format(out, "%c%s", "=+~-!"[plan->alarms[i].change], name);
         if (plan->alarms[i].differences[0] != '\0') {
             oxp_buf_append_format(out, "(%s)", plan->alarms[i].differences);
         }
@@ -270,15 +307,49 @@ static void test_pages(void **state) {
     plan_world_open(&world, SECTION, NULL, NULL);
     fake_start(plans[1].pages);
     assert_int_equal(oxp_cw_plan(&world.input, NULL, NULL, &world.arena, &plan, &error), OXP_OK);
-    assert_string_equal(oxp_buf_text(&fake.log), "DescribeAlarms " N "\n"
+    assert_string_equal(oxp_buf_text(&fake.log), "DescribeAlarms " SERVICE "\n"
                                                  "ListTagsForResource arn:ours\n"
-                                                 "DescribeAlarms t1 " N "\n"
+                                                 "DescribeAlarms t1 " SERVICE "\n"
                                                  "ListTagsForResource arn:ours\n"
                                                  "ListTagsForResource arn:none\n"
                                                  "ListTagsForResource arn:other\n");
     fake_start(endless);
     assert_int_equal(oxp_cw_plan(&world.input, NULL, NULL, &world.arena, &plan, &error), OXP_ERR_LIMIT);
     plan_world_close(&world);
+}
+
+static void test_where_actions_are(void **state) {
+    static const struct {
+        const char *section;
+        bool taken;
+    } rows[] = {
+        {"heartbeat: {actions: ['arn:aws:sns:us-east-1:123456789012:t']}\n", true},
+        {"heartbeat: {actions: ['arn:aws:ssm-incidents::123456789012:response-plan/r']}\n", true},
+        {"heartbeat: {actions: ['arn:aws:sns:eu-west-1:123456789012:t']}\n", false},
+        {"heartbeat: {actions: ['arn:aws:sns:us-east-1:123456789012:t', 'arn:aws-cn:sns:us-east-1:123456789012:t']}\n",
+         false},
+        {"rule_alarms: {ok_actions: ['arn:aws:sns:us-east-2:123456789012:t']}\n", false},
+        {"metrics: [{expr: a, name: A, kind: gauge}]\n"
+         "thresholds: [{metric: A, above: 1, insufficient_data_actions: ['arn:aws:sns:us-east:123456789012:t']}]\n",
+         false},
+    };
+    static const char *const nothing[] = {NO_ALARMS, NULL};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct plan_world world;
+        struct oxp_cw_plan plan;
+        struct oxp_error error = {0};
+        print_message("%s", rows[i].section);
+        plan_world_open(&world, rows[i].section, NULL, NULL);
+        fake_start(nothing);
+        assert_int_equal(oxp_cw_plan(&world.input, NULL, NULL, &world.arena, &plan, &error),
+                         rows[i].taken ? OXP_OK : OXP_ERR_INVALID);
+        if (!rows[i].taken) {
+            assert_non_null(strstr(error.text, "the alarm's own region alone, which is us-east-1"));
+            assert_int_equal(fake.log.len, 0);
+        }
+        plan_world_close(&world);
+    }
 }
 
 /* ---- Apply ---- */
@@ -458,11 +529,12 @@ static void test_failures(void **state) {
         const char *operation;
         size_t after;
         const char *log; /* the last call */
+        const char *where;
     } rows[] = {
-        {"DeleteAlarms", 0, "DeleteAlarms 1 names\n"},
-        {"PutMetricAlarm", 0, "PutMetricAlarm " N "A\n"},
-        {"TagResource", 0, "TagResource arn:old tags\n"},
-        {"PutMetricAlarm", 2, "PutMetricAlarm " N "heartbeat tags\n"},
+        {"DeleteAlarms", 0, "DeleteAlarms 1 names\n", "stopped at \"" N "x\", 0 of 4 done, a further apply goes on: "},
+        {"PutMetricAlarm", 0, "PutMetricAlarm " N "A\n", "stopped at \"" N "A\", 1 of 4 done"},
+        {"TagResource", 0, "TagResource arn:old tags\n", "stopped at \"" N "A\", 1 of 4 done"},
+        {"PutMetricAlarm", 2, "PutMetricAlarm " N "heartbeat tags\n", "stopped at \"" N "heartbeat\", 3 of 4 done"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -478,12 +550,51 @@ static void test_failures(void **state) {
         assert_int_equal(oxp_cw_apply(&plan, &world.input, NULL, NULL, &options, &error), OXP_ERR_DENIED);
         assert_non_null(strstr(error.text, rows[i].operation));
         assert_non_null(strstr(error.text, "AccessDenied: no"));
+        assert_non_null(strstr(error.text, rows[i].where));
         assert_true(oxp_view_ends(oxp_buf_view(&fake.log), oxp_view_from(rows[i].log)));
         for (int k = 0; k < 2; k++) { /* and while it asks */
             fake_start(mixed);
             fake.fail = k == 0 ? "DescribeAlarms" : "ListTagsForResource";
             assert_int_equal(oxp_cw_plan(&world.input, NULL, NULL, &world.arena, &plan, &error), OXP_ERR_DENIED);
             assert_non_null(strstr(error.text, fake.fail));
+        }
+        plan_world_close(&world);
+    }
+}
+
+/* Somebody else uses up what CloudWatch grants: a command waits, for a while. */
+static void test_throttled(void **state) {
+    static const char *const nothing[] = {NO_ALARMS, NULL};
+    static const struct {
+        unsigned throttled;
+        enum oxp_status status;
+        unsigned waits;
+        int64_t least_ms, most_ms;
+    } rows[] = {
+        {1, OXP_OK, 1, 500, 1000},
+        {9, OXP_OK, 9, 55500, 111000},
+        {10, OXP_ERR_LIMIT, 9, 55500, 111000},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct plan_world world;
+        struct oxp_cw_plan plan;
+        struct oxp_error error = {0};
+        const struct oxp_cw_apply_options options = {.sleep = fake_sleep};
+        print_message("throttled %u times\n", rows[i].throttled);
+        plan_world_open(&world, SECTION, NULL, NULL);
+        fake_start(nothing);
+        assert_int_equal(oxp_cw_plan(&world.input, NULL, NULL, &world.arena, &plan, &error), OXP_OK);
+        fake.fail = "PutMetricAlarm";
+        fake.fail_after = 100;
+        fake.throttled = rows[i].throttled;
+        assert_int_equal(oxp_cw_apply(&plan, &world.input, NULL, NULL, &options, &error), rows[i].status);
+        assert_int_equal(fake.waits, rows[i].waits);
+        int64_t paces_ms = rows[i].status == OXP_OK ? INT64_C(2) * 334 : 0;
+        assert_in_range(fake.slept_ms - paces_ms, rows[i].least_ms, rows[i].most_ms);
+        if (rows[i].status != OXP_OK) {
+            assert_string_equal(error.text, "stopped at \"" N "A\", 0 of 3 done, a further apply goes on: "
+                                            "PutMetricAlarm: Throttling: Rate exceeded");
         }
         plan_world_close(&world);
     }
@@ -553,7 +664,7 @@ static void test_trial(void **state) {
     fake_start(there);
     assert_int_equal(oxp_cw_test(&world.input, NULL, NULL, &out, &error), OXP_OK);
     assert_string_equal(oxp_buf_text(&fake.log), "PutMetricData\n"
-                                                 "DescribeAlarms " N "\n"
+                                                 "DescribeAlarms " SERVICE "\n"
                                                  "ListTagsForResource arn:ours\n"
                                                  "ListTagsForResource arn:ours\n"
                                                  "SetAlarmState " N "A\n"
@@ -563,7 +674,7 @@ static void test_trial(void **state) {
         "metric OxpeckerTest in namespace Orchestrator, with the dimensions Service=collector, Environment=test, "
         "Oxpecker=test; request id-1"));
     assert_non_null(strstr(oxp_buf_text(&out), "The alarm " N "A was set to ALARM"));
-    assert_non_null(strstr(oxp_buf_text(&out), "arn:aws:sns:r:1:t\n"));
+    assert_non_null(strstr(oxp_buf_text(&out), "arn:aws:sns:us-east-1:1:t\n"));
     assert_non_null(strstr(oxp_buf_text(&out), "sets the alarm back"));
     fake_start(none);
     assert_int_equal(oxp_cw_test(&world.input, NULL, NULL, &out, &error), OXP_ERR_NOT_FOUND);
@@ -610,10 +721,11 @@ static int forget(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plans),    cmocka_unit_test(test_pages),     cmocka_unit_test(test_apply),
-        cmocka_unit_test(test_conflict), cmocka_unit_test(test_budget),    cmocka_unit_test(test_many_removed),
-        cmocka_unit_test(test_failures), cmocka_unit_test(test_trial),     cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_nonsense), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_plans),        cmocka_unit_test(test_pages),    cmocka_unit_test(test_where_actions_are),
+        cmocka_unit_test(test_apply),        cmocka_unit_test(test_conflict), cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_many_removed), cmocka_unit_test(test_failures), cmocka_unit_test(test_trial),
+        cmocka_unit_test(test_choice),       cmocka_unit_test(test_nonsense), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_throttled),
     };
     return cmocka_run_group_tests(tests, NULL, forget);
 }

@@ -183,12 +183,13 @@ static void a_body(void **state) {
     assert_int_equal(count, 1);
     assert_string_equal(
         alarms[0].body,
-        "{\"AlarmName\":\"Orchestrator/collector/Orphans\",\"AlarmDescription\":\"Maximum of Orphans is above the "
+        "{\"AlarmName\":\"Orchestrator/collector/test/Orphans\",\"AlarmDescription\":\"Maximum of Orphans is above the "
         "threshold\",\"ActionsEnabled\":true,\"AlarmActions\":[\"" ARN "\"],\"OKActions\":[\"" ARN
         "\"],\"InsufficientDataActions\":[],\"EvaluationCriteria\":{\"PromQLCriteria\":{\"Query\":\"max(Orphans{"
         "Service="
         "\\\"collector\\\", Environment=\\\"test\\\"}) > 5\",\"PendingPeriod\":120,\"RecoveryPeriod\":0}},"
-        "\"EvaluationInterval\":60,\"Tags\":[{\"Key\":\"oxpecker:service\",\"Value\":\"collector\"},{\"Key\":\"team\","
+        "\"EvaluationInterval\":60,\"Tags\":[{\"Key\":\"oxpecker:service\",\"Value\":\"collector\"},{\"Key\":"
+        "\"oxpecker:environment\",\"Value\":\"test\"},{\"Key\":\"team\","
         "\"Value\":\"web\"}]}");
     assert_string_equal(alarms[0].condition,
                         "PromQL max(Orphans{Service=\"collector\", Environment=\"test\"}) > 5 each "
@@ -283,7 +284,7 @@ static void not_by_metric(void **state) {
     const char *text = oxp_buf_text(&out);
     static const char *const lines[] = {
         "Lane otlp: never tried against AWS\n",
-        "  + create    threshold  Orchestrator/collector/Orphans\n"
+        "  + create    threshold  Orchestrator/collector/test/Orphans\n"
         "        PromQL max(Orphans{Service=\"collector\", Environment=\"test\"}) > 5 each 60 s",
         "  metrics                2, not counted one by one: lane otlp is billed per GB ingested, and that price is "
         "not "
@@ -316,7 +317,7 @@ static void policy_and_dashboard(void **state) {
     assert_non_null(strstr(oxp_buf_text(&out), "cloudwatch:PutMetricAlarm"));
     oxp_buf_clear(&out);
     assert_int_equal(oxp_cw_dashboard(&world.input, OXP_VIEW("us-east-1"), &out), OXP_OK);
-    assert_non_null(strstr(oxp_buf_text(&out), ":alarm:Orchestrator/collector/Orphans"));
+    assert_non_null(strstr(oxp_buf_text(&out), ":alarm:Orchestrator/collector/test/Orphans"));
     assert_null(strstr(oxp_buf_text(&out), "\"type\":\"metric\""));
     oxp_buf_fini(&out);
     plan_world_close(&world);

@@ -267,6 +267,7 @@ static void states_of_rules(void **state) {
         const struct oxp_cw_publisher_options options = {
             .config = config, .tsdb = world.tsdb, .engine = world.engine, .outbox = outbox, .rules = world.rules};
         assert_int_equal(oxp_cw_publisher_new(&options, &publisher, NULL), OXP_OK);
+        assert_published(&world, publisher, outbox, ""); /* nobody knows yet */
         world_set(&world, "v", 0);
         world_step(&world, 2);
         assert_published(&world, publisher, outbox, rows[i].before);
@@ -283,6 +284,32 @@ static void states_of_rules(void **state) {
     }
 }
 
+/* A 0 before the rule was evaluated would clear an alarm that rang before the restart. */
+static void states_that_are_not_known_yet(void **state) {
+    (void)state;
+    struct world world;
+    struct oxp_outbox *outbox;
+    struct oxp_cw_publisher *publisher;
+    world_open(&world, "groups:\n- name: g\n  rules:\n  - {alert: A, expr: v > 1}\n  - {alert: C, expr: v > 9}\n"
+                       "- name: late\n  interval: 8h\n  rules:\n  - {alert: A, expr: v > 5}\n"
+                       "  - {alert: B, expr: v > 1}\n");
+    assert_int_equal(oxp_outbox_open(&(struct oxp_outbox_options){0}, world_now(&world), &outbox, NULL, NULL), OXP_OK);
+    struct oxp_cw_config *config = config_of("dimensions: {}\nmetrics: []\nrule_alarms: {}\n");
+    const struct oxp_cw_publisher_options options = {
+        .config = config, .tsdb = world.tsdb, .engine = world.engine, .outbox = outbox, .rules = world.rules};
+    assert_int_equal(oxp_cw_publisher_new(&options, &publisher, NULL), OXP_OK);
+    world_set(&world, "v", 0);
+    world_step(&world, 2);
+    assert_published(&world, publisher, outbox, "C=0 ");
+    world_set(&world, "v", 2);
+    world_step(&world, 2);
+    assert_published(&world, publisher, outbox, "A=1 C=0 "); /* one that fires is enough */
+    oxp_cw_publisher_free(publisher);
+    oxp_cw_config_free(config);
+    oxp_outbox_close(outbox);
+    world_close(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packs_above_10240),
@@ -291,6 +318,7 @@ int main(void) {
         cmocka_unit_test(verdicts),
         cmocka_unit_test(expired_keys_are_tried_again_at_once),
         cmocka_unit_test(states_of_rules),
+        cmocka_unit_test(states_that_are_not_known_yet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
