@@ -198,6 +198,19 @@ static const char before_options[] =
     "Print the version, and those of the libraries, and stop.\n";
 
 static const char after_options[] =
+    ".SH ENVIRONMENT\n"
+    ".TP\n"
+    ".B OXPECKER_...\n"
+    "Every option, by the name that stands beside it above;\n"
+    ".B OXPECKER_CONFIG_FILE\n"
+    "names the file, for the sidecar and for all commands.\n"
+    ".TP\n"
+    ".B NOTIFY_SOCKET\n"
+    "The service manager's socket (systemd,\n"
+    ".BR Type=notify ):\n"
+    "it is told when the sidecar is ready, reloads and stops, as\n"
+    ".BR sd_notify (3)\n"
+    "says.\n"
     ".SH FILES\n"
     ".TP\n"
     ".I /run/oxpecker/events.sock\n"

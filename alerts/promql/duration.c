@@ -3,6 +3,7 @@
 
 #include "alerts/promql/lexer.h"
 #include "alerts/promql/parse.h"
+#include "lib/base/ascii.h"
 
 #define DURATION_MAX_MS INT64_C(9223372036854)
 #define DURATION_MAX_SECONDS 9223372036.854775808 /* 2^63 ns */
@@ -24,14 +25,10 @@ static const struct unit {
 
 #define UNITS (sizeof units / sizeof units[0])
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
 /* Takes bytes off the front of `text` while they are digits, or while they are not. */
 static struct oxp_view take(struct oxp_view *text, bool digits) {
     struct oxp_view taken = {text->ptr, 0};
-    while (taken.len < text->len && is_digit(text->ptr[taken.len]) == digits) {
+    while (taken.len < text->len && oxp_is_digit(text->ptr[taken.len]) == digits) {
         taken.len++;
     }
     *text = oxp_view_of(text->ptr + taken.len, text->len - taken.len);

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "alerts/tsdb/labels.h"
+#include "lib/base/ascii.h"
 #include "lib/base/utf8.h"
 
 #define END_OF_TEXT (-1)
@@ -180,16 +181,12 @@ static bool is_space(int32_t c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static bool is_digit(int32_t c) {
-    return c >= '0' && c <= '9';
-}
-
 static bool is_alpha(int32_t c) {
     return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 static bool is_word(int32_t c) {
-    return is_alpha(c) || is_digit(c);
+    return is_alpha(c) || oxp_is_digit(c);
 }
 
 static bool accept(struct oxp_lexer *lexer, const char *set) {
@@ -236,7 +233,7 @@ static enum oxp_status skip(struct oxp_lexer *lexer) {
 /* ---- Strings ---- */
 
 static int digit_value(int32_t c) {
-    return is_digit(c)            ? (int)c - '0'
+    return oxp_is_digit(c)        ? (int)c - '0'
            : c >= 'a' && c <= 'f' ? (int)c - 'a' + 10
            : c >= 'A' && c <= 'F' ? (int)c - 'A' + 10
                                   : 16;
@@ -512,7 +509,7 @@ static enum oxp_status lex_duration(struct oxp_lexer *lexer, struct oxp_token *t
     if (is_space(c)) {
         return skip(lexer);
     }
-    if (is_digit(c) || (c == '.' && is_digit(peek(lexer)))) {
+    if (oxp_is_digit(c) || (c == '.' && oxp_is_digit(peek(lexer)))) {
         lexer->pos--;
         lexer->got_duration = true;
         lexer->in_duration = false;
@@ -586,7 +583,7 @@ static enum oxp_status lex_plain(struct oxp_lexer *lexer, struct oxp_token *toke
     if (is_space(c)) {
         return skip(lexer);
     }
-    if (is_digit(c) || (c == '.' && is_digit(peek(lexer)))) {
+    if (oxp_is_digit(c) || (c == '.' && oxp_is_digit(peek(lexer)))) {
         lexer->pos--;
         return lex_number(lexer, token);
     }

@@ -1,6 +1,7 @@
 /* The lines, words and times that scripts are made of. */
 #include "alerts/promql/script_eval.h"
 
+#include "lib/base/ascii.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -9,13 +10,7 @@ static bool is_blank(char c) {
 }
 
 struct oxp_view oxp_script_trim(struct oxp_view text) {
-    while (text.len > 0 && is_blank(text.ptr[0])) {
-        text = oxp_view_of(text.ptr + 1, text.len - 1);
-    }
-    while (text.len > 0 && is_blank(text.ptr[text.len - 1])) {
-        text.len--;
-    }
-    return text;
+    return oxp_ascii_trim(text, " \t\r\v\f");
 }
 
 bool oxp_script_next_line(struct oxp_script_reader *reader) {

@@ -1,5 +1,7 @@
 #include "exporter/app/build.h"
 
+#include "alerts/aws/aws.h"
+#include "alerts/outbox/outbox.h"
 #include "exporter/serve/serve.h"
 #include "lib/base/buf.h"
 #include "lib/gzip/gzip.h"
@@ -23,6 +25,7 @@ char *oxp_build_text(void) {
     } libraries[] = {
         {"libmicrohttpd", oxp_serve_library()}, {"jansson", oxp_json_library()}, {"libyaml", oxp_yaml_library()},
         {"ISA-L", oxp_gzip_library()},          {"libcurl", oxp_net_version()},  {"PCRE2", oxp_regex_library()},
+        {"SQLite", oxp_outbox_library()},       {"GnuTLS", oxp_aws_library()},
     };
     struct oxp_buf buf;
     oxp_buf_init(&buf, 0);

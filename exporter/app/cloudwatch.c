@@ -111,7 +111,13 @@ static int policy(struct cloudwatch *cloudwatch) {
 }
 
 static int dashboard(struct cloudwatch *cloudwatch) {
-    return print(cloudwatch, oxp_cw_dashboard(&cloudwatch->input, region(cloudwatch), &cloudwatch->out));
+    enum oxp_status status = oxp_cw_dashboard(&cloudwatch->input, region(cloudwatch), &cloudwatch->out);
+    if (status == OXP_OK && strstr(oxp_buf_text(&cloudwatch->out), ":" OXP_CW_ACCOUNT_UNKNOWN ":") != NULL) {
+        fputs("oxpecker cloudwatch: no action of an alarm says which account this is: replace " OXP_CW_ACCOUNT_UNKNOWN
+              " by its 12 digits\n",
+              stderr);
+    }
+    return print(cloudwatch, status);
 }
 
 static const struct verb {

@@ -5,6 +5,7 @@
 #include "exporter/app/ruling.h"
 #include "exporter/app/sampling.h"
 #include "exporter/app/saved.h"
+#include "exporter/app/storage.h"
 #include "exporter/app/watching.h"
 #include "lib/base/map.h"
 #include "lib/base/utf8.h"
@@ -288,38 +289,11 @@ static enum oxp_status make_registry(struct oxp_daemon *daemon) {
     return OXP_OK;
 }
 
-/* What was saved, when there is a place for it. */
-static enum oxp_status restore(struct oxp_daemon *daemon, struct oxp_error *error) {
-    const char *directory = oxp_config_text(&daemon->config, OXP_OPT_STORAGE_PATH);
-    if (directory[0] == '\0') {
-        oxp_log_warning(daemon->log, "no --storage.path: all state is in memory and a restart forgets it",
-                        OXP_LOG_NUM("persistent", 0));
-        return OXP_OK;
-    }
-    size_t restored = 0;
-    /* First the journal: it takes the directory's lock. */
-    enum oxp_status status = oxp_ledger_open(daemon->ledger, directory, error);
-    if (status == OXP_ERR_IO ||
-        status == OXP_ERR_FULL) { /* a full or failing disk is no reason not to watch; a wrong path is */
-        oxp_daemon_log_error(daemon->log, "the journal cannot be used; what is open is in memory alone", error);
-    } else if (status != OXP_OK) {
-        return status;
-    }
-    error->text[0] = '\0';
-    status = oxp_saved_read(daemon->registry, directory, &restored, error);
-    if (status < 0) {
-        oxp_daemon_log_error(daemon->log, "saved counters were not restored; they start at 0", error);
-    } else if (status == OXP_OK) {
-        oxp_log_info(daemon->log, "restored counters and histograms of the last run", OXP_LOG_NUM("series", restored));
-    }
-    return OXP_OK;
-}
-
 static enum oxp_status make_ledger(struct oxp_daemon *daemon, struct oxp_error *error) {
     struct oxp_ledger_options options;
     oxp_daemon_ledger_options(daemon, &daemon->config, &options);
     enum oxp_status status = oxp_ledger_new(&options, daemon->registry, &daemon->ledger);
-    status = status == OXP_OK ? restore(daemon, error) : status;
+    status = status == OXP_OK ? oxp_storage_begin(daemon, error) : status;
     atomic_store(&daemon->owners_awaited, status == OXP_OK && oxp_ledger_awaits_owners(daemon->ledger));
     return status;
 }
@@ -500,6 +474,9 @@ static const char *save(struct oxp_daemon *daemon) {
     struct oxp_error error = {0};
     if (directory[0] == '\0') {
         return "forgotten";
+    }
+    if (!oxp_storage_is_ready(daemon)) { /* which was said */
+        return "not saved";
     }
     if (oxp_saved_write(daemon->registry, directory, now_s(daemon), &error) != OXP_OK) {
         oxp_daemon_log_error(daemon->log, "counters were not saved; they will start at 0", &error);

@@ -4,6 +4,7 @@
 #define OXP_APP_DAEMON_H
 
 #include "exporter/api/api.h"
+#include "exporter/app/manager.h"
 #include "exporter/config/config.h"
 #include "exporter/listen/listen.h"
 #include "exporter/watch/health.h"
@@ -47,12 +48,18 @@ struct oxp_daemon {
     struct oxp_watching *watching; /* watching.h */
     int signals;                   /* signalfd, or -1 */
     struct oxp_watch *signal_watch;
-    _Atomic int phase;           /* enum oxp_phase */
-    _Atomic bool owners_awaited; /* what the ledger restored waits for its owners, or did a second ago */
-    bool awaited_last;           /* … at the last tick; loop thread */
-    _Atomic int probe_healthy;   /* what the probe saw last; read by the loop */
-    int64_t refusal_noted;       /* monotonic ns of the last line about a refused connection; loop thread */
-    uint64_t storage_failures;   /* counted so far; loop thread */
+    struct oxp_manager manager;    /* of services, where one started us; loop thread */
+    _Atomic int phase;             /* enum oxp_phase */
+    _Atomic int storage;           /* enum oxp_storage */
+    struct oxp_mono storage_tried; /* while it is awaited; loop thread */
+    struct oxp_error storage_said; /* in the log; loop thread */
+    _Atomic bool outbox_stands_in; /* in memory, in place of that on the disk */
+    _Atomic bool sampled;          /* the short memory has a sample of this run */
+    _Atomic bool owners_awaited;   /* what the ledger restored waits for its owners, or did a second ago */
+    bool awaited_last;             /* … at the last tick; loop thread */
+    _Atomic int probe_healthy;     /* what the probe saw last; read by the loop */
+    int64_t refusal_noted;         /* monotonic ns of the last line about a refused connection; loop thread */
+    uint64_t storage_failures;     /* counted so far; loop thread */
     _Atomic int64_t drop_notes[OXP_DROP_NOTES]; /* by family: monotonic ns of the last line about it */
     /* stopping (loop thread) */
     struct oxp_mono stop_began, stop_deadline;

@@ -3,6 +3,8 @@
 #include "exporter/app/daemon.h"
 #include "exporter/app/delivery_parts.h"
 #include "exporter/app/ruling.h"
+#include "exporter/app/sampling.h"
+#include "exporter/app/storage.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +25,9 @@ struct oxp_deliveries {
     const char *directory; /* storage.path, whose text outlives every reload; "" = none */
     /* of the delivery thread, and of who begins and ends it */
     struct oxp_delivery_setup setup;
-    bool unbuilt; /* the setup waits for an outbox */
-    struct oxp_mono tried;
+    bool unbuilt;                                   /* the setup waits for an outbox */
+    bool stands_in;                                 /* the outbox is in memory, in place of that in the directory */
+    struct oxp_mono tried, opened;                  /* when building and opening were tried last */
     uint64_t failures;                              /* of the outbox, counted so far */
     char said[sizeof((struct oxp_error *)0)->text]; /* the last failure in the log */
     /* written by the delivery thread alone, under the lock, which also keeps what others hold */
@@ -34,12 +37,14 @@ struct oxp_deliveries {
     /* the rules' side: never held over a wait */
     pthread_mutex_t tell_mutex;
     struct oxp_alerting *told; /* NULL while there is none */
-    int64_t ready_ms;          /* when the rules were; 0 = not yet */
+    uint64_t told_count;       /* how many there were: its number */
+    uint64_t ready;            /* number of the last one that was told everything */
     pthread_mutex_t mutex;     /* guards what follows */
     pthread_cond_t wake;
     pthread_t thread;
-    bool runs, stop, has_fresh;
+    bool runs, stop, has_fresh, has_limits;
     struct oxp_delivery_setup fresh;
+    struct oxp_promql_options limits;
     struct note *notes, **notes_end;
     size_t note_count;
     uint64_t notes_left_out;
@@ -62,16 +67,21 @@ void oxp_deliveries_tell(struct oxp_deliveries *deliveries, const struct oxp_ale
     pthread_mutex_unlock(&deliveries->tell_mutex);
 }
 
-void oxp_deliveries_rules_ready(struct oxp_deliveries *deliveries, int64_t at_ms) {
-    if (deliveries == NULL) {
-        return;
+uint64_t oxp_deliveries_wanting(struct oxp_deliveries *deliveries) {
+    uint64_t wanting = 0;
+    if (deliveries != NULL) {
+        pthread_mutex_lock(&deliveries->tell_mutex);
+        wanting = deliveries->told != NULL && deliveries->ready != deliveries->told_count ? deliveries->told_count : 0;
+        pthread_mutex_unlock(&deliveries->tell_mutex);
     }
+    return wanting;
+}
+
+void oxp_deliveries_rules_ready(struct oxp_deliveries *deliveries, uint64_t wanting, int64_t at_ms) {
     pthread_mutex_lock(&deliveries->tell_mutex);
-    if (deliveries->ready_ms == 0) {
-        deliveries->ready_ms = at_ms;
-        if (deliveries->told != NULL) {
-            oxp_alerting_rules_ready(deliveries->told, at_ms);
-        }
+    if (deliveries->told != NULL && deliveries->told_count == wanting) {
+        deliveries->ready = wanting;
+        oxp_alerting_rules_ready(deliveries->told, at_ms);
     }
     pthread_mutex_unlock(&deliveries->tell_mutex);
 }
@@ -79,9 +89,7 @@ void oxp_deliveries_rules_ready(struct oxp_deliveries *deliveries, int64_t at_ms
 static void set_told(struct oxp_deliveries *deliveries, struct oxp_alerting *alerting) {
     pthread_mutex_lock(&deliveries->tell_mutex);
     deliveries->told = alerting;
-    if (alerting != NULL && deliveries->ready_ms != 0) { /* one that was made anew: the rules resend within a minute */
-        oxp_alerting_rules_ready(alerting, now_ms(deliveries));
-    }
+    deliveries->told_count += alerting != NULL;
     pthread_mutex_unlock(&deliveries->tell_mutex);
 }
 
@@ -110,9 +118,41 @@ static void say(struct oxp_deliveries *deliveries, const char *message, const st
     }
 }
 
-static bool is_time_to_try(const struct oxp_deliveries *deliveries) {
-    int64_t since_ns = oxp_clock_mono(deliveries->daemon->clock).ns - deliveries->tried.ns;
-    return deliveries->tried.ns == 0 || since_ns >= RETRY_NS;
+static bool is_time_to_try(const struct oxp_deliveries *deliveries, struct oxp_mono last) {
+    return last.ns == 0 || oxp_clock_mono(deliveries->daemon->clock).ns - last.ns >= RETRY_NS;
+}
+
+/* In the directory, or in memory when there is none. */
+static enum oxp_status open_wanted(struct oxp_deliveries *deliveries, struct oxp_outbox **outbox_out,
+                                   struct oxp_error *error) {
+    struct oxp_daemon *daemon = deliveries->daemon;
+    enum oxp_status status = OXP_OK;
+    if (deliveries->directory[0] != '\0' && !oxp_storage_is_ready(daemon)) {
+        status = oxp_error_set(error, OXP_ERR_IO, 0, 0, "--storage.path cannot be used yet");
+    } else {
+        deliveries->opened = oxp_clock_mono(daemon->clock);
+        status = oxp_delivery_open_outbox(daemon, deliveries->directory, outbox_out, error);
+    }
+    if (status != OXP_OK && error->text[0] == '\0') {
+        oxp_error_set(error, status, 0, 0, "%s", oxp_status_text(status));
+    }
+    return status;
+}
+
+static void set_outbox(struct oxp_deliveries *deliveries, struct oxp_outbox *outbox, bool stands_in) {
+    deliveries->failures = 0;
+    pthread_rwlock_wrlock(&deliveries->lock);
+    deliveries->outbox = outbox;
+    pthread_rwlock_unlock(&deliveries->lock);
+    deliveries->stands_in = stands_in;
+    atomic_store(&deliveries->daemon->outbox_stands_in, stands_in);
+}
+
+static void say_open(struct oxp_deliveries *deliveries, size_t moved) {
+    deliveries->said[0] = '\0';
+    oxp_log_info(deliveries->daemon->log, "the outbox is open",
+                 OXP_LOG_NUM("persistent", oxp_outbox_is_kept(deliveries->outbox)),
+                 OXP_LOG_NUM("taken_over", (double)moved));
 }
 
 static bool open_outbox(struct oxp_deliveries *deliveries) {
@@ -121,24 +161,29 @@ static bool open_outbox(struct oxp_deliveries *deliveries) {
     if (deliveries->outbox != NULL) {
         return true;
     }
-    deliveries->tried = oxp_clock_mono(deliveries->daemon->clock);
-    enum oxp_status status = oxp_delivery_open_outbox(deliveries->daemon, deliveries->directory, &outbox, &error);
+    enum oxp_status status = open_wanted(deliveries, &outbox, &error);
+    bool stands_in = status != OXP_OK && deliveries->directory[0] != '\0';
     if (status != OXP_OK) {
-        if (error.text[0] == '\0') {
-            oxp_error_set(&error, status, 0, 0, "%s", oxp_status_text(status));
-        }
-        say(deliveries, "the outbox cannot be opened; nothing is delivered until it can be", &error);
+        say(deliveries,
+            stands_in ? "the outbox cannot be opened; it is in memory, which a restart forgets, until it can be"
+                      : "the outbox cannot be opened; nothing is delivered until it can be",
+            &error);
+    }
+    if (stands_in) {
+        status = oxp_delivery_open_outbox(deliveries->daemon, "", &outbox, &error);
+    }
+    if (status != OXP_OK) {
         return false;
     }
-    if (deliveries->said[0] != '\0') {
-        deliveries->said[0] = '\0';
-        oxp_log_info(deliveries->daemon->log, "the outbox is open",
-                     OXP_LOG_NUM("persistent", oxp_outbox_is_kept(outbox)));
+    set_outbox(deliveries, outbox, stands_in);
+    if (deliveries->directory[0] == '\0') {
+        oxp_log_warning(deliveries->daemon->log,
+                        "no --storage.path: the outbox is in memory, and a restart forgets what waits in it",
+                        OXP_LOG_NUM("persistent", 0));
     }
-    deliveries->failures = 0;
-    pthread_rwlock_wrlock(&deliveries->lock);
-    deliveries->outbox = outbox;
-    pthread_rwlock_unlock(&deliveries->lock);
+    if (!stands_in && deliveries->said[0] != '\0') {
+        say_open(deliveries, 0);
+    }
     return true;
 }
 
@@ -160,15 +205,51 @@ static void build(struct oxp_deliveries *deliveries) {
         return;
     }
     deliveries->unbuilt = false;
-    deliveries->said[0] = '\0';
+    if (!deliveries->stands_in) {
+        deliveries->said[0] = '\0';
+    }
     set_told(deliveries, deliveries->parts.alerting);
 }
 
 static void tear_down(struct oxp_deliveries *deliveries, bool last, int64_t grace_ms) {
     set_told(deliveries, NULL);
     pthread_rwlock_wrlock(&deliveries->lock);
-    oxp_delivery_parts_free(&deliveries->parts, last, grace_ms);
+    oxp_delivery_parts_free(&deliveries->parts, &deliveries->setup, last, grace_ms);
     pthread_rwlock_unlock(&deliveries->lock);
+}
+
+/* What memory has into the file, which takes its place. */
+static bool move_to_disk(struct oxp_deliveries *deliveries) {
+    struct oxp_error error = {0};
+    struct oxp_outbox *kept = NULL, *memory = deliveries->outbox;
+    size_t moved = 0;
+    enum oxp_status status = open_wanted(deliveries, &kept, &error);
+    if (status == OXP_OK) {
+        status = oxp_outbox_take_over(memory, kept, OXP_VIEW(OXP_CW_LEDGER), now_ms(deliveries), &moved, &error);
+    }
+    if (status != OXP_OK) {
+        oxp_outbox_close(kept);
+        say(deliveries, "the outbox cannot take over what is in memory", &error);
+        return false;
+    }
+    set_outbox(deliveries, kept, false);
+    oxp_outbox_close(memory);
+    say_open(deliveries, moved);
+    return true;
+}
+
+/* Looks first whether it can be opened at all: the parts end for it. */
+static void take_to_disk(struct oxp_deliveries *deliveries) {
+    struct oxp_error error = {0};
+    struct oxp_outbox *kept = NULL;
+    if (open_wanted(deliveries, &kept, &error) != OXP_OK) {
+        say(deliveries, "the outbox cannot be opened", &error);
+        return;
+    }
+    oxp_outbox_close(kept);
+    tear_down(deliveries, false, 0);
+    (void)move_to_disk(deliveries);
+    build(deliveries);
 }
 
 static void take_setup(struct oxp_deliveries *deliveries, struct oxp_delivery_setup *fresh) {
@@ -178,6 +259,14 @@ static void take_setup(struct oxp_deliveries *deliveries, struct oxp_delivery_se
     build(deliveries);
     oxp_log_info(deliveries->daemon->log, "delivery goes on with the new configuration",
                  OXP_LOG_NUM("receivers", deliveries->parts.recipient_count));
+}
+
+static void take_limits(struct oxp_deliveries *deliveries, const struct oxp_promql_options *limits) {
+    deliveries->setup.limits = *limits;
+    deliveries->setup.limits.clock = deliveries->daemon->clock;
+    if (deliveries->parts.engine != NULL) {
+        oxp_promql_engine_configure(deliveries->parts.engine, &deliveries->setup.limits);
+    }
 }
 
 /* ---- Notes ---- */
@@ -229,7 +318,7 @@ static void put_notes_locked(struct oxp_deliveries *deliveries) {
         size_t count;
         struct note *first = deliveries->notes, *last = cut_some_locked(deliveries, &count);
         pthread_mutex_unlock(&deliveries->mutex);
-        bool may = deliveries->outbox != NULL || is_time_to_try(deliveries);
+        bool may = deliveries->outbox != NULL || is_time_to_try(deliveries, deliveries->opened);
         bool kept = may && open_outbox(deliveries) && put_some(deliveries, first);
         if (kept) {
             free_notes(first);
@@ -254,8 +343,11 @@ static void put_notes_locked(struct oxp_deliveries *deliveries) {
 
 static void turn(struct oxp_deliveries *deliveries) {
     struct oxp_daemon *daemon = deliveries->daemon;
-    if (deliveries->unbuilt && is_time_to_try(deliveries)) {
+    if (deliveries->unbuilt && is_time_to_try(deliveries, deliveries->tried)) {
         build(deliveries);
+    }
+    if (deliveries->stands_in && oxp_storage_is_ready(daemon) && is_time_to_try(deliveries, deliveries->opened)) {
+        take_to_disk(deliveries);
     }
     if (deliveries->outbox != NULL) {
         (void)oxp_outbox_sweep(deliveries->outbox, now_ms(deliveries)); /* what it failed at is in its counts */
@@ -288,17 +380,21 @@ static void *delivery_main(void *ctx) {
     pthread_mutex_lock(&deliveries->mutex);
     while (!deliveries->stop) {
         struct oxp_delivery_setup fresh = deliveries->fresh;
-        bool has_fresh = deliveries->has_fresh;
-        deliveries->has_fresh = false;
+        struct oxp_promql_options limits = deliveries->limits;
+        bool has_fresh = deliveries->has_fresh, has_limits = deliveries->has_limits;
+        deliveries->has_fresh = deliveries->has_limits = false;
         deliveries->fresh = (struct oxp_delivery_setup){0};
         pthread_mutex_unlock(&deliveries->mutex);
         if (has_fresh) {
             take_setup(deliveries, &fresh);
         }
+        if (has_limits) {
+            take_limits(deliveries, &limits);
+        }
         turn(deliveries);
         pthread_mutex_lock(&deliveries->mutex);
         put_notes_locked(deliveries);
-        if (!deliveries->stop && !deliveries->has_fresh) {
+        if (!deliveries->stop && !deliveries->has_fresh && !deliveries->has_limits) {
             wait_locked(deliveries);
         }
     }
@@ -317,18 +413,39 @@ static enum oxp_status start_locked(struct oxp_deliveries *deliveries) {
 
 /* ---- From outside ---- */
 
+/* What is known of the address. Loop thread. False without memory: it is left out then. */
+static bool add_bound(struct oxp_daemon *daemon, struct oxp_delivery_setup *setup) {
+    char room[OXP_DAEMON_ADDRESS_MAX];
+    char *url = oxp_ruling_external_url(daemon, &daemon->config);
+    setup->external_url = oxp_arena_copy(&setup->arena, oxp_view_from(url == NULL ? "" : url)).ptr;
+    free(url);
+    if (setup->cloudwatch != NULL) {
+        struct oxp_labels_builder builder;
+        oxp_labels_build(&builder, &setup->arena, setup->identity.external_labels);
+        oxp_labels_set_text(&builder, OXP_VIEW("job"),
+                            oxp_view_from(oxp_config_text(&daemon->config, OXP_OPT_ORCHESTRATOR_SERVICE)));
+        oxp_labels_set_text(&builder, OXP_VIEW("instance"), oxp_view_from(oxp_sampling_instance(daemon, room)));
+        setup->target = oxp_labels_finish(&builder);
+    }
+    return url != NULL && oxp_arena_status(&setup->arena) == OXP_OK;
+}
+
 void oxp_deliveries_reload(struct oxp_deliveries *deliveries, struct oxp_delivery_setup *setup, bool changed) {
     if (!changed) {
+        pthread_mutex_lock(&deliveries->mutex);
+        deliveries->limits = deliveries->fresh.limits = setup->limits;
+        deliveries->has_limits = true;
+        pthread_cond_broadcast(&deliveries->wake);
+        pthread_mutex_unlock(&deliveries->mutex);
         oxp_delivery_setup_fini(setup);
         return;
     }
-    char *url = oxp_ruling_external_url(deliveries->daemon, &deliveries->daemon->config);
-    setup->external_url = oxp_arena_copy(&setup->arena, oxp_view_from(url == NULL ? "" : url)).ptr;
-    free(url);
+    (void)add_bound(deliveries->daemon, setup);
     pthread_mutex_lock(&deliveries->mutex);
     struct oxp_delivery_setup old = deliveries->fresh; /* one that was not taken yet */
     deliveries->fresh = *setup;
     deliveries->has_fresh = true;
+    deliveries->has_limits = false;
     bool started = start_locked(deliveries) == OXP_OK;
     pthread_cond_broadcast(&deliveries->wake);
     pthread_mutex_unlock(&deliveries->mutex);
@@ -411,12 +528,9 @@ enum oxp_status oxp_deliveries_begin(struct oxp_deliveries *deliveries) {
     if (oxp_delivery_is_empty(&deliveries->setup)) {
         return OXP_OK;
     }
-    char *url = oxp_ruling_external_url(deliveries->daemon, &deliveries->daemon->config);
-    if (url == NULL) {
+    if (!add_bound(deliveries->daemon, &deliveries->setup)) {
         return OXP_ERR_NOMEM;
     }
-    deliveries->setup.external_url = oxp_arena_copy(&deliveries->setup.arena, oxp_view_from(url)).ptr;
-    free(url);
     build(deliveries);
     pthread_mutex_lock(&deliveries->mutex);
     enum oxp_status status = start_locked(deliveries);
@@ -450,6 +564,9 @@ void oxp_deliveries_stop(struct oxp_deliveries *deliveries, int64_t grace_ms) {
         pthread_join(deliveries->thread, NULL);
     }
     tear_down(deliveries, true, grace_ms);
+    if (deliveries->stands_in && oxp_storage_is_ready(deliveries->daemon)) {
+        (void)move_to_disk(deliveries);
+    }
     if (deliveries->outbox != NULL) {
         say_left(deliveries);
         oxp_outbox_close(deliveries->outbox);

@@ -5,8 +5,14 @@
  * sweeps, writes notes, shows the metrics, and rebuilds the parts after a reload. A sidecar that has nothing configured
  * opens no outbox and begins no thread; with --storage.path the first note does.
  *
- * While the outbox cannot be opened or written nothing is accepted: the log says so, oxpecker_storage_failures_total
- * counts it, and what fires is told again by the rules each minute, until the disk is back. */
+ * An outbox that cannot be opened in --storage.path is in memory in its place: the log says so,
+ * oxpecker_storage_persistent is 0, oxpecker_storage_failures_total counts the tries, one each five seconds. When the
+ * disk is well the parts end, what memory has is put into the file (outbox.h, oxp_outbox_take_over) beside what waits
+ * there of a former run, and the parts begin anew over it. CloudWatch's ledger is the one of memory alone, if it has
+ * any: it speaks of this run's counters.
+ *
+ * While an outbox that was opened cannot be written nothing is accepted: the log says so, the failures are counted, and
+ * what fires is told again by the rules each minute, until the disk is back. */
 #ifndef OXP_APP_DELIVERY_H
 #define OXP_APP_DELIVERY_H
 
@@ -24,8 +30,10 @@ struct oxp_delivery_setup {
     struct oxp_cw_config *cloudwatch;     /* NULL = nothing is published */
     struct oxp_arena arena;               /* of the identity */
     struct oxp_cw_identity identity;
-    const char *external_url; /* may be NULL until the server is bound */
-    bool over_budget;         /* nothing is published */
+    /* known when the server is bound; NULL before */
+    const char *external_url;
+    const struct oxp_labels *target; /* what every sample carries; where something is published */
+    bool over_budget;                /* nothing is published */
     struct oxp_promql_options limits;
     int64_t sample_interval_ms, evaluation_interval_ms;
 };
@@ -56,10 +64,13 @@ void oxp_deliveries_free(struct oxp_deliveries *deliveries); /* stops without gr
 
 /* From the rules: waits for nothing but a short lock. The rules thread; NULL is allowed. */
 void oxp_deliveries_tell(struct oxp_deliveries *deliveries, const struct oxp_alert_event *event);
-/* The rules were evaluated and nothing is held. The rules thread; cheap when said again. */
-void oxp_deliveries_rules_ready(struct oxp_deliveries *deliveries, int64_t now_ms);
-/* Takes over what was read from a fresh configuration. When nothing of it changed, nothing happens; else the parts are
- * rebuilt, and the outbox stays. Loop thread. */
+/* Not 0: an alerting that is new, since the start or a reload, wants to be told of all that lasts, and then that the
+ * rules are ready; this is its number. The rules thread; NULL is allowed. */
+uint64_t oxp_deliveries_wanting(struct oxp_deliveries *deliveries);
+/* The one of that number was told everything, and nothing is held. The rules thread. */
+void oxp_deliveries_rules_ready(struct oxp_deliveries *deliveries, uint64_t wanting, int64_t now_ms);
+/* Takes over what was read from a fresh configuration. When nothing of it changed, only the limits of queries are
+ * taken; else the parts are rebuilt, and the outbox stays. Loop thread. */
 void oxp_deliveries_reload(struct oxp_deliveries *deliveries, struct oxp_delivery_setup *setup, bool changed);
 /* A manual act or an audit event, for the outbox's notes. Any thread; waits for nothing. Of a flood that the disk
  * cannot follow the oldest are left out, which is said in the log. */

@@ -141,6 +141,7 @@ enum oxp_status oxp_delivery_open_outbox(struct oxp_daemon *daemon, const char *
     struct oxp_outbox_options options = {
         .directory = directory[0] == '\0' ? NULL : directory,
         .on_drop = oxp_delivery_on_drop,
+        .on_damage = oxp_delivery_on_damage,
         .ctx = daemon,
     };
     int64_t now_ms = oxp_clock_wall(daemon->clock).ns / OXP_NS_PER_MS;
@@ -152,15 +153,17 @@ enum oxp_status oxp_delivery_open_outbox(struct oxp_daemon *daemon, const char *
         oxp_log_error(daemon->log, "the outbox was damaged and set aside; what waited in it is not sent",
                       OXP_LOG_TEXT("directory", directory));
     }
-    if (!oxp_outbox_is_kept(*outbox_out)) {
-        oxp_log_warning(daemon->log,
-                        "no --storage.path: the outbox is in memory, and a restart forgets what waits in it",
-                        OXP_LOG_NUM("persistent", 0));
-    }
     return OXP_OK;
 }
 
 /* ---- CloudWatch ---- */
+
+/* Any thread. */
+static bool give_up(void *ctx) {
+    const struct oxp_delivery_parts *parts = ctx;
+    int64_t cut_ns = atomic_load(&parts->cut_ns);
+    return cut_ns != 0 && oxp_clock_mono(parts->daemon->clock).ns >= cut_ns;
+}
 
 static enum oxp_status make_client(struct oxp_delivery_parts *parts, const struct oxp_delivery_setup *setup,
                                    struct oxp_error *error) {
@@ -168,7 +171,8 @@ static enum oxp_status make_client(struct oxp_delivery_parts *parts, const struc
     if (status != OXP_OK) {
         return oxp_error_set(error, status, 0, 0, "cloudwatch: %s", oxp_status_text(status));
     }
-    parts->world = (struct oxp_aws_world){.http = parts->http, .clock = parts->daemon->clock};
+    parts->world = (struct oxp_aws_world){
+        .http = parts->http, .clock = parts->daemon->clock, .give_up = give_up, .give_up_ctx = parts};
     struct oxp_aws_client_options options = {
         .world = &parts->world, .place = setup->cloudwatch->place, .service = "monitoring"};
     return oxp_aws_client_new(&options, &parts->client, error);
@@ -205,9 +209,10 @@ static enum oxp_status make_publisher(struct oxp_delivery_parts *parts, const st
         .engine = parts->engine,
         .outbox = parts->outbox,
         .rules = oxp_ruling_rules(daemon->ruling),
-        .external_labels = setup->identity.external_labels,
+        .target = setup->target,
         .sample_interval_ms = setup->sample_interval_ms,
         .counters_began_ms = counters_began_ms(daemon),
+        .began_ms = oxp_clock_wall(daemon->clock).ns / OXP_NS_PER_MS,
     };
     status = oxp_cw_publisher_new(&options, &parts->publisher, error);
     if (status == OXP_OK) {
@@ -249,6 +254,7 @@ static enum oxp_status make_cloudwatch(struct oxp_delivery_parts *parts, const s
     }
     if (status != OXP_OK && status != OXP_ERR_NOMEM) {
         oxp_daemon_log_error(parts->daemon->log, "nothing is published to CloudWatch", error);
+        parts->idle = *error;
         error->text[0] = '\0';
         free_cloudwatch(parts);
         status = OXP_OK;
@@ -256,11 +262,18 @@ static enum oxp_status make_cloudwatch(struct oxp_delivery_parts *parts, const s
     return status;
 }
 
+/* The clock went back: at the new time's next end of an interval. By an interval or less it is waited for, so that no
+ * end comes twice. */
+static int64_t due_ms_of(const struct oxp_delivery_parts *parts, int64_t now_ms) {
+    int64_t next_ms = oxp_cw_next(parts->publisher, now_ms);
+    return parts->publish_ms <= oxp_cw_next(parts->publisher, next_ms) ? parts->publish_ms : next_ms;
+}
+
 int64_t oxp_delivery_publish_in_ms(const struct oxp_delivery_parts *parts, int64_t now_ms) {
-    if (parts->publish_ms == INT64_MAX) {
+    if (parts->publisher == NULL || parts->publish_ms == INT64_MAX) {
         return INT64_MAX;
     }
-    int64_t wait_ms = parts->publish_ms + PUBLISH_AFTER_MS - now_ms;
+    int64_t wait_ms = due_ms_of(parts, now_ms) + PUBLISH_AFTER_MS - now_ms;
     return wait_ms < 1 ? 1 : wait_ms;
 }
 
@@ -278,8 +291,15 @@ void oxp_delivery_publish(struct oxp_delivery_parts *parts, int64_t now_ms) {
     struct oxp_daemon *daemon = parts->daemon;
     struct oxp_cw_published published = {0};
     struct oxp_error error = {0};
-    int64_t due_ms = parts->publish_ms;
-    if (parts->publisher == NULL || due_ms == INT64_MAX || now_ms < due_ms + PUBLISH_AFTER_MS) {
+    if (parts->publisher == NULL || parts->publish_ms == INT64_MAX) {
+        return;
+    }
+    int64_t due_ms = parts->publish_ms = due_ms_of(parts, now_ms);
+    if (now_ms < due_ms + PUBLISH_AFTER_MS) {
+        return;
+    }
+    if (!atomic_load(&daemon->sampled)) { /* what a file brought was published by the run that wrote it */
+        parts->publish_ms = oxp_cw_next(parts->publisher, now_ms);
         return;
     }
     enum oxp_status status = oxp_cw_publish(parts->publisher, due_ms, &published, &error);
@@ -311,6 +331,16 @@ static void on_failure(void *ctx, const struct oxp_error *error) {
     oxp_delivery_on_failure(parts->daemon, error);
 }
 
+static void on_left_out(void *ctx, struct oxp_view alert, size_t bytes) {
+    struct oxp_delivery_parts *parts = ctx;
+    oxp_delivery_on_left_out(parts->daemon, alert, bytes);
+}
+
+static bool awaits(void *ctx, struct oxp_view alertname) {
+    const struct oxp_delivery_parts *parts = ctx;
+    return oxp_rules_awaits(oxp_ruling_rules(parts->daemon->ruling), alertname);
+}
+
 static enum oxp_status make_alerting(struct oxp_delivery_parts *parts, struct oxp_delivery_setup *setup,
                                      struct oxp_error *error) {
     struct oxp_alerting_options options = {
@@ -321,6 +351,8 @@ static enum oxp_status make_alerting(struct oxp_delivery_parts *parts, struct ox
         .interval_ms = setup->evaluation_interval_ms,
         .on_put = on_put,
         .on_failure = on_failure,
+        .on_left_out = on_left_out,
+        .awaits = awaits,
         .ctx = parts,
     };
     enum oxp_status status = oxp_alerting_new(&options, &parts->alerting, error);
@@ -330,22 +362,37 @@ static enum oxp_status make_alerting(struct oxp_delivery_parts *parts, struct ox
     return status;
 }
 
+/* What waits for CloudWatch says why nothing is sent there. */
+static void note_idle(const struct oxp_delivery_parts *parts) {
+    size_t count = 0;
+    if (oxp_outbox_idle(parts->outbox, OXP_VIEW(OXP_CW_RECEIVER), parts->idle.text, &count) == OXP_OK && count > 0) {
+        oxp_log_warning(parts->daemon->log, "messages to CloudWatch wait; see oxpecker outbox list",
+                        OXP_LOG_NUM("messages", (double)count), OXP_LOG_TEXT("reason", parts->idle.text));
+    }
+}
+
 /* What waits for a receiver that a reload removed or renamed says so; a failure of the disk shows elsewhere. */
 static void adopt(const struct oxp_delivery_parts *parts) {
-    size_t orphans = 0;
-    struct oxp_view *receivers = calloc(parts->recipient_count + 1, sizeof *receivers);
+    size_t orphans = 0, count = parts->recipient_count;
+    struct oxp_view *receivers = calloc(count + 1, sizeof *receivers);
     if (receivers == NULL) {
         return;
     }
-    for (size_t i = 0; i < parts->recipient_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         receivers[i] = oxp_view_from(parts->recipients[i].receiver);
     }
-    enum oxp_status status = oxp_outbox_adopt(parts->outbox, receivers, parts->recipient_count, &orphans);
+    if (parts->idle.text[0] != '\0') {
+        receivers[count++] = OXP_VIEW(OXP_CW_RECEIVER);
+    }
+    enum oxp_status status = oxp_outbox_adopt(parts->outbox, receivers, count, &orphans);
     free(receivers);
     if (status == OXP_OK && orphans > 0) {
         oxp_log_warning(parts->daemon->log,
                         "messages wait for a receiver that the configuration does not have; see oxpecker outbox list",
                         OXP_LOG_NUM("messages", (double)orphans));
+    }
+    if (status == OXP_OK && parts->idle.text[0] != '\0') {
+        note_idle(parts);
     }
 }
 
@@ -385,6 +432,17 @@ static enum oxp_status make_courier(struct oxp_delivery_parts *parts, const stru
     return status;
 }
 
+/* Why nothing is sent, where CloudWatch is configured at all. */
+static void find_idle(struct oxp_delivery_parts *parts, const struct oxp_delivery_setup *setup) {
+    if (setup->cloudwatch == NULL || parts->client != NULL || parts->idle.text[0] != '\0') {
+        return;
+    }
+    oxp_error_set(&parts->idle, OXP_OK, 0, 0, "%s",
+                  !setup->cloudwatch->enabled ? "cloudwatch.enabled is false"
+                  : setup->over_budget        ? "CloudWatch would cost more than its budget, so nothing is published"
+                                              : "the lane emf writes lines and sends nothing");
+}
+
 static enum oxp_status build(struct oxp_delivery_parts *parts, struct oxp_delivery_setup *setup,
                              struct oxp_error *error) {
     size_t count = 0;
@@ -393,6 +451,11 @@ static enum oxp_status build(struct oxp_delivery_parts *parts, struct oxp_delive
     enum oxp_status status = OXP_OK;
     if (is_published(setup) && !setup->over_budget) { /* which was said */
         status = make_cloudwatch(parts, setup, error);
+    }
+    find_idle(parts, setup);
+    if (status == OXP_OK && parts->outbox != NULL && setup->alerting != NULL) {
+        int64_t now_ms = oxp_clock_wall(parts->daemon->clock).ns / OXP_NS_PER_MS;
+        status = oxp_alerting_upgrade(setup->alerting, parts->outbox, now_ms, error);
     }
     if (status == OXP_OK && parts->outbox != NULL) {
         status = make_courier(parts, setup, to_people, count);
@@ -416,13 +479,14 @@ enum oxp_status oxp_delivery_parts_new(struct oxp_daemon *daemon, struct oxp_out
         if (error->text[0] == '\0') {
             oxp_error_set(error, status, 0, 0, "%s", oxp_status_text(status));
         }
-        oxp_delivery_parts_free(parts, false, 0);
+        oxp_delivery_parts_free(parts, setup, false, 0);
     }
     oxp_gauge_set(oxp_family_only(daemon->stats.families[OXP_S_CLOUDWATCH_ENABLED]), is_published(setup));
     return status;
 }
 
-void oxp_delivery_parts_free(struct oxp_delivery_parts *parts, bool last, int64_t grace_ms) {
+void oxp_delivery_parts_free(struct oxp_delivery_parts *parts, struct oxp_delivery_setup *setup, bool last,
+                             int64_t grace_ms) {
     if (parts->alerting != NULL) {
         oxp_alerting_stop(parts->alerting);
     }
@@ -430,11 +494,13 @@ void oxp_delivery_parts_free(struct oxp_delivery_parts *parts, bool last, int64_
         parts->publish_ms = oxp_clock_wall(parts->daemon->clock).ns / OXP_NS_PER_MS;
         oxp_delivery_publish(parts, parts->publish_ms + PUBLISH_AFTER_MS);
     }
+    atomic_store(&parts->cut_ns, oxp_clock_mono(parts->daemon->clock).ns + grace_ms * OXP_NS_PER_MS);
     if (parts->courier != NULL) {
         oxp_courier_stop(parts->courier, grace_ms);
     }
     oxp_courier_free(parts->courier);
-    oxp_alerting_free(parts->alerting); /* its configuration holds the courier's recipients */
+    struct oxp_alerting_config *config = oxp_alerting_free_but_config(parts->alerting);
+    setup->alerting = config != NULL ? config : setup->alerting;
     free(parts->recipients);
     free_cloudwatch(parts);
     *parts = (struct oxp_delivery_parts){.daemon = parts->daemon, .publish_ms = INT64_MAX};

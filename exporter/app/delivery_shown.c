@@ -98,6 +98,18 @@ void oxp_delivery_show_integration(struct oxp_daemon *daemon, const char *integr
     }
 }
 
+/* ---- What is in no message ---- */
+
+void oxp_delivery_on_left_out(void *ctx, struct oxp_view alert, size_t bytes) {
+    const struct oxp_daemon *daemon = ctx;
+    oxp_counter_add(oxp_counter(oxp_family_at2(family(daemon, OXP_S_NOTIFICATIONS_FAILED_TOTAL),
+                                               OXP_VIEW("alertmanager"), OXP_VIEW("other"))),
+                    1);
+    oxp_log_error(daemon->log, "an alert is too large for Alertmanagers; they are not told of it",
+                  OXP_LOG_VIEW("alert", alert), OXP_LOG_NUM("bytes", (double)bytes),
+                  OXP_LOG_NUM("limit_bytes", OXP_ALERTING_ALERT_MAX));
+}
+
 /* ---- A drop ---- */
 
 void oxp_delivery_on_drop(void *ctx, const struct oxp_outbox_message *message, enum oxp_outbox_drop drop) {
@@ -110,6 +122,18 @@ void oxp_delivery_on_drop(void *ctx, const struct oxp_outbox_message *message, e
     OXP_LOG_AT(daemon->log, newer ? OXP_LOG_INFO : OXP_LOG_ERROR, "a message was dropped from the outbox undelivered",
                OXP_LOG_TEXT("reason", oxp_outbox_drop_name(drop)), OXP_LOG_NUM("id", message->id),
                OXP_LOG_VIEW("receiver", message->receiver), OXP_LOG_VIEW("summary", message->summary));
+}
+
+/* Its fields may be what is damaged: the queue was claimed from, so its name is as good as any. */
+void oxp_delivery_on_damage(void *ctx, const struct oxp_outbox_message *message) {
+    const struct oxp_daemon *daemon = ctx;
+    oxp_counter_add(oxp_counter(oxp_family_at2(family(daemon, OXP_S_NOTIFICATIONS_FAILED_TOTAL), message->integration,
+                                               OXP_VIEW("other"))),
+                    1);
+    oxp_log_error(daemon->log,
+                  "a message was damaged on the disk; it is not sent, and set aside (oxpecker outbox list)",
+                  OXP_LOG_NUM("id", message->id), OXP_LOG_VIEW("receiver", message->receiver),
+                  OXP_LOG_VIEW("summary", message->summary));
 }
 
 /* ---- The disk ---- */

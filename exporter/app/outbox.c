@@ -3,12 +3,10 @@
 #include "exporter/app/app.h"
 #include "exporter/app/verbs.h"
 
-#include "alerts/outbox/outbox.h"
+#include "exporter/api/message_json.h"
 #include "lib/base/clock.h"
 #include "lib/base/number.h"
 #include "lib/base/utf8.h"
-#include "lib/json/json.h"
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,44 +40,10 @@ static struct oxp_view when(struct outbox *outbox, int64_t ms) {
     return oxp_arena_copy(&outbox->arena, oxp_view_of(text, 20));
 }
 
-static struct oxp_json *seconds(int64_t ms) {
-    return oxp_json_number(ms <= 0 ? (double)NAN : (double)ms / 1000);
-}
-
-static struct oxp_json *json_of(const struct oxp_outbox_message *m, bool whole, int *status) {
-    struct oxp_json *object = oxp_json_object();
-    const struct {
-        const char *key;
-        struct oxp_json *value;
-    } fields[] = {
-        {"id", oxp_json_count((uint64_t)m->id)},
-        {"state", oxp_json_text(oxp_view_from(oxp_outbox_state_name(m->state)))},
-        {"receiver", oxp_json_text(m->receiver)},
-        {"integration", oxp_json_text(m->integration)},
-        {"group", oxp_json_text(m->group)},
-        {"priority", oxp_json_text(oxp_view_from(oxp_outbox_priority_name(m->priority)))},
-        {"summary", oxp_json_text(m->summary)},
-        {"tries", oxp_json_count(m->tries)},
-        {"answer", oxp_json_text(m->answer)},
-        {"since_s", seconds(m->since_ms)},
-        {"made_s", seconds(m->made_ms)},
-        {"due_s", seconds(m->due_ms)},
-        {"changed_s", seconds(m->changed_ms)},
-        {"expires_s", seconds(m->expires_ms)},
-    };
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        *status |= (int)oxp_json_set(object, fields[i].key, fields[i].value);
-    }
-    if (whole) {
-        *status |= (int)oxp_json_set(object, "content", oxp_json_text(m->content));
-    }
-    return object;
-}
-
-static int print_json(const struct outbox *outbox, struct oxp_json *root, int made) {
+static int print_json(const struct outbox *outbox, struct oxp_json *root, enum oxp_status made) {
     char *text = NULL;
     size_t len = 0;
-    enum oxp_status status = made == 0 ? oxp_json_write(root, &text, &len) : OXP_ERR_NOMEM;
+    enum oxp_status status = made == OXP_OK ? oxp_json_write(root, &text, &len) : made;
     oxp_json_free(root);
     if (status != OXP_OK) {
         return fail(outbox, oxp_status_text(status));
@@ -161,12 +125,7 @@ static bool read_filter(const struct outbox *outbox, struct oxp_outbox_filter *f
         return false;
     }
     *filter = (struct oxp_outbox_filter){.receiver = oxp_view_from(outbox->receiver), .limit = (size_t)limit};
-    for (int i = 0; outbox->state != NULL && i < OXP_OUTBOX_STATES; i++) {
-        if (strcmp(outbox->state, oxp_outbox_state_name((enum oxp_outbox_state)i)) == 0) {
-            filter->states = 1u << i;
-        }
-    }
-    if (outbox->state != NULL && filter->states == 0) {
+    if (outbox->state != NULL && !oxp_outbox_state_find(outbox->state, &filter->states)) {
         fail(outbox, "--state must be waiting, claimed, sent, set_aside, superseded or dropped");
         return false;
     }
@@ -177,7 +136,6 @@ static int list(struct outbox *outbox) {
     struct oxp_outbox_filter filter;
     struct oxp_outbox_message *messages = NULL;
     size_t count = 0;
-    int made = 0;
     if (!read_filter(outbox, &filter)) {
         return 1;
     }
@@ -190,9 +148,10 @@ static int list(struct outbox *outbox) {
     }
     struct oxp_json *array = oxp_json_array();
     for (size_t i = 0; i < count; i++) {
-        made |= (int)oxp_json_append(array, json_of(&messages[i], false, &made));
+        enum oxp_status appended = oxp_json_append(array, oxp_message_json(&messages[i], &status));
+        status = status == OXP_OK ? appended : status;
     }
-    return print_json(outbox, array, made);
+    return print_json(outbox, array, status);
 }
 
 /* ---- show, retry ---- */
@@ -236,7 +195,6 @@ static int print_message(struct outbox *outbox, const struct oxp_outbox_message 
 static int show(struct outbox *outbox) {
     struct oxp_outbox_message message;
     int64_t id = 0;
-    int made = 0;
     if (!read_id(outbox, &id)) {
         return fail(outbox, "show needs the ID of a message");
     }
@@ -247,8 +205,9 @@ static int show(struct outbox *outbox) {
     if (!is_json(outbox)) {
         return print_message(outbox, &message);
     }
-    struct oxp_json *object = json_of(&message, true, &made);
-    return print_json(outbox, object, made);
+    struct oxp_json *object = oxp_message_json(&message, &status);
+    enum oxp_status set = oxp_json_set(object, "content", oxp_json_text(message.content));
+    return print_json(outbox, object, status == OXP_OK ? set : status);
 }
 
 static int retry(struct outbox *outbox) {

@@ -87,7 +87,7 @@ static void apply(struct oxp_daemon *daemon, const struct oxp_config *fresh, boo
     }
 }
 
-enum oxp_status oxp_daemon_reload(struct oxp_daemon *daemon, struct oxp_error *error) {
+static enum oxp_status reload(struct oxp_daemon *daemon, struct oxp_error *error) {
     struct oxp_config fresh;
     struct oxp_family **families = daemon->stats.families;
     struct oxp_rule_files rules = {0};
@@ -127,6 +127,19 @@ enum oxp_status oxp_daemon_reload(struct oxp_daemon *daemon, struct oxp_error *e
     oxp_log_info(daemon->log, "reloaded the configuration",
                  OXP_LOG_TEXT("file", oxp_config_text(&daemon->config, OXP_OPT_CONFIG_FILE)));
     return OXP_OK;
+}
+
+/* A service manager is told of both ends, but not while stopping: it was told of that. */
+enum oxp_status oxp_daemon_reload(struct oxp_daemon *daemon, struct oxp_error *error) {
+    bool tells = atomic_load(&daemon->phase) == OXP_READY;
+    if (tells) {
+        oxp_manager_reloading(&daemon->manager, oxp_clock_mono(daemon->clock));
+    }
+    enum oxp_status status = reload(daemon, error);
+    if (tells) {
+        oxp_manager_ready(&daemon->manager, status == OXP_OK ? "" : "the last reload failed; the log says why");
+    }
+    return status;
 }
 
 struct reload_call {

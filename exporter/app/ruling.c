@@ -2,6 +2,7 @@
 
 #include "exporter/app/delivery.h"
 #include "exporter/app/sampling.h"
+#include "exporter/app/storage.h"
 #include "lib/base/file.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -24,10 +25,12 @@ struct oxp_ruling {
     struct oxp_promql_engine *engine; /* its own: whoever asks the sidecar much must not keep its rules waiting */
     struct oxp_rules *rules;
     const char *directory;  /* "" = nothing is saved */
+    bool restores;          /* what the last run saved */
     struct oxp_arena arena; /* the external labels */
     const struct oxp_labels *external_labels;
     /* of the sampling thread */
     bool begun, sampled, held, alerts_changed;
+    bool ran_freely; /* the rules were evaluated while nothing was held */
     struct oxp_rules_stats counted;
     pthread_mutex_t mutex; /* guards what follows */
     bool has_fresh;
@@ -172,9 +175,13 @@ static bool leave_text(struct oxp_ruling *ruling) {
     return true;
 }
 
-static enum oxp_status write_text(const char *directory, const struct oxp_buf *text, struct oxp_error *error) {
+static enum oxp_status write_text(const struct oxp_ruling *ruling, const struct oxp_buf *text,
+                                  struct oxp_error *error) {
     struct oxp_file file;
-    enum oxp_status status = oxp_file_begin(&file, directory, FILE_NAME, error);
+    if (!oxp_storage_is_ready(ruling->daemon)) {
+        return oxp_error_set(error, OXP_ERR_IO, 0, 0, "--storage.path cannot be used yet");
+    }
+    enum oxp_status status = oxp_file_begin(&file, ruling->directory, FILE_NAME, error);
     if (status != OXP_OK) {
         return status;
     }
@@ -193,7 +200,7 @@ void oxp_ruling_save(struct oxp_ruling *ruling) {
     text = ruling->text;
     oxp_buf_init(&ruling->text, 0);
     pthread_mutex_unlock(&ruling->mutex);
-    if (text.len > 0 && write_text(ruling->directory, &text, &error) != OXP_OK) {
+    if (text.len > 0 && write_text(ruling, &text, &error) != OXP_OK) {
         say_not_saved(ruling, &error);
         pthread_mutex_lock(&ruling->mutex);
         ruling->not_kept = true; /* the next turn leaves it again */
@@ -251,7 +258,7 @@ static void restore(struct oxp_ruling *ruling) {
 }
 
 void oxp_ruling_begin(struct oxp_ruling *ruling) {
-    if (ruling->directory[0] != '\0') {
+    if (ruling->restores) {
         restore(ruling);
     }
     ruling->begun = true;
@@ -304,14 +311,25 @@ static bool take_fresh(struct oxp_ruling *ruling) {
     return true;
 }
 
+/* Who began to listen since the last turn hears of all that lasts: some groups are not due for long. */
+static void tell_all(struct oxp_ruling *ruling) {
+    uint64_t wanting = ruling->ran_freely ? oxp_deliveries_wanting(ruling->daemon->deliveries) : 0;
+    if (wanting != 0) {
+        oxp_rules_tell_all(ruling->rules, now_ms(ruling));
+        oxp_deliveries_rules_ready(ruling->daemon->deliveries, wanting, now_ms(ruling));
+    }
+}
+
 bool oxp_ruling_turn(struct oxp_ruling *ruling) {
     bool fresh = take_fresh(ruling), due = ruling->sampled && now_ms(ruling) >= oxp_rules_next(ruling->rules);
     if (due) {
         oxp_rules_run(ruling->rules, now_ms(ruling), ruling->held);
-        if (!ruling->held) {
-            oxp_deliveries_rules_ready(ruling->daemon->deliveries, now_ms(ruling));
-        }
+        ruling->ran_freely = ruling->ran_freely || !ruling->held;
     }
+    if (ruling->sampled && oxp_rules_next(ruling->rules) == INT64_MAX) { /* there are none: nothing lasts */
+        ruling->ran_freely = ruling->ran_freely || !ruling->held;
+    }
+    tell_all(ruling);
     if (!fresh && !due) {
         return false;
     }
@@ -400,6 +418,7 @@ enum oxp_status oxp_ruling_new(struct oxp_daemon *daemon, struct oxp_ruling **ru
     }
     ruling->daemon = daemon;
     ruling->directory = oxp_config_text(&daemon->config, OXP_OPT_STORAGE_PATH); /* keeps its text over a reload */
+    ruling->restores = oxp_storage_is_ready(daemon);
     oxp_arena_init(&ruling->arena, 0);
     oxp_buf_init(&ruling->text, 0);
     pthread_mutex_init(&ruling->mutex, NULL);

@@ -6,10 +6,12 @@
  * second signal ends both at once. */
 #include "exporter/app/app.h"
 #include "exporter/app/daemon.h"
+#include "exporter/app/storage.h"
 #include "exporter/app/watching.h"
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -43,6 +45,7 @@ void oxp_daemon_stop(struct oxp_daemon *daemon, bool wait_for_scrape) {
         return;
     }
     atomic_store(&daemon->phase, OXP_STOPPING);
+    oxp_manager_stopping(&daemon->manager);
     oxp_watching_stop(daemon->watching);
     daemon->stop_began = now;
     daemon->stop_deadline.ns = now.ns + (int64_t)(oxp_config_number(&daemon->config, OXP_OPT_SHUTDOWN_GRACE) * 1e9);
@@ -72,6 +75,8 @@ static bool stopped(struct oxp_daemon *daemon) {
 void oxp_daemon_tick(void *ctx) {
     struct oxp_daemon *daemon = ctx;
     oxp_ledger_tick(daemon->ledger);
+    oxp_storage_tick(daemon);
+    oxp_manager_tick(&daemon->manager);
     /* One tick longer: who is back says first what he has. */
     bool awaited = oxp_ledger_awaits_owners(daemon->ledger);
     atomic_store(&daemon->owners_awaited, awaited || daemon->awaited_last);
@@ -83,7 +88,7 @@ void oxp_daemon_tick(void *ctx) {
         daemon->last_scrape = oxp_clock_mono(daemon->clock);
     }
     struct oxp_family **families = daemon->stats.families;
-    oxp_gauge_set(oxp_family_only(families[OXP_S_STORAGE_PERSISTENT]), oxp_ledger_persistent(daemon->ledger));
+    oxp_gauge_set(oxp_family_only(families[OXP_S_STORAGE_PERSISTENT]), oxp_storage_is_persistent(daemon));
     uint64_t failures = oxp_ledger_storage_failures(daemon->ledger);
     oxp_counter_add(oxp_counter(oxp_family_only(families[OXP_S_STORAGE_FAILURES_TOTAL])),
                     failures - daemon->storage_failures);
@@ -104,6 +109,8 @@ int oxp_daemon_run(struct oxp_daemon *daemon) {
     oxp_timer_every(daemon->tick, 1000);
     atomic_store(&daemon->phase, OXP_READY);
     oxp_log_info(daemon->log, "ready", OXP_LOG_TEXT("version", OXP_VERSION));
+    daemon->manager = (struct oxp_manager){.address = getenv("NOTIFY_SOCKET"), .log = daemon->log};
+    oxp_manager_ready(&daemon->manager, "");
     return oxp_loop_run(daemon->loop) == OXP_OK ? 0 : 1;
 }
 

@@ -3,6 +3,7 @@
 #include "alerts/tsdb/sampler.h"
 #include "alerts/tsdb/saved.h"
 #include "exporter/app/ruling.h"
+#include "exporter/app/storage.h"
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -73,6 +74,7 @@ struct oxp_sampling {
     pthread_t sampling_thread, storage_thread;
     bool sampling_runs, storage_runs;
     struct oxp_sampling_beat beat;
+    bool loads;              /* what the last run saved */
     bool settled;            /* the first tick has been taken */
     int64_t reach_said_ms;   /* in the last warning about the memory limit; 0 = none */
     int64_t refusal_said_ns; /* monotonic, of the last line about samples without room; 0 = none */
@@ -173,6 +175,7 @@ static void take(struct oxp_sampling *sampling, int64_t time_ms) {
     oxp_ruling_sampling(daemon->ruling);
     oxp_selfstats_collect(&daemon->stats); /* as a scrape does: a sample sees what a scrape sees */
     (void)oxp_sampler_tick(sampling->sampler, time_ms, oxp_wall_seconds(oxp_clock_wall(daemon->clock)), &tick);
+    atomic_store(&daemon->sampled, true);
     if (tick.gap_ms < 0) {
         oxp_ruling_rewind(daemon->ruling);
     }
@@ -268,7 +271,7 @@ static void *sampling_main(void *ctx) {
     struct oxp_daemon *daemon = sampling->daemon;
     struct oxp_tsdb_stats stats;
     pthread_setname_np(pthread_self(), "oxp-sampling");
-    if (sampling->directory[0] != '\0') {
+    if (sampling->loads) {
         load(sampling);
     }
     oxp_ruling_begin(daemon->ruling);
@@ -313,6 +316,9 @@ static void save(struct oxp_sampling *sampling) {
     struct oxp_daemon *daemon = sampling->daemon;
     struct oxp_error error = {0};
     int64_t now_ms = oxp_clock_wall(daemon->clock).ns / OXP_NS_PER_MS;
+    if (!oxp_storage_is_ready(daemon)) { /* which was said */
+        return;
+    }
     if (oxp_tsdb_save(daemon->tsdb, sampling->directory, now_ms, &error) != OXP_OK) {
         count(sampling, OXP_S_STORAGE_FAILURES_TOTAL, 1);
         oxp_daemon_log_error(daemon->log, "samples were not saved; a restart would not find them", &error);
@@ -352,6 +358,15 @@ static void *storage_main(void *ctx) {
 
 /* ---- Building ---- */
 
+const char *oxp_sampling_instance(const struct oxp_daemon *daemon, char room[OXP_DAEMON_ADDRESS_MAX]) {
+    const char *given = oxp_config_text(&daemon->config, OXP_OPT_STORAGE_INSTANCE);
+    if (given[0] != '\0') {
+        return given;
+    }
+    oxp_daemon_address(daemon, room);
+    return room;
+}
+
 static enum oxp_status make_sampler(struct oxp_sampling *sampling) {
     struct oxp_daemon *daemon = sampling->daemon;
     const struct oxp_config *config = &daemon->config;
@@ -361,11 +376,9 @@ static enum oxp_status make_sampler(struct oxp_sampling *sampling) {
     if (status != OXP_OK) {
         return status;
     }
-    oxp_daemon_address(daemon, instance);
-    const char *given = oxp_config_text(config, OXP_OPT_STORAGE_INSTANCE);
     struct oxp_sampler_options options = {
         .job = oxp_config_text(config, OXP_OPT_ORCHESTRATOR_SERVICE),
-        .instance = given[0] == '\0' ? instance : given,
+        .instance = oxp_sampling_instance(daemon, instance),
         .external_labels = (const char *const *)labels,
         .clock = daemon->clock,
         .interval_ms = sampling->beat.interval_ms,
@@ -393,6 +406,7 @@ enum oxp_status oxp_sampling_new(struct oxp_daemon *daemon, struct oxp_sampling 
     }
     sampling->daemon = daemon;
     sampling->directory = oxp_config_text(&daemon->config, OXP_OPT_STORAGE_PATH); /* keeps its text over a reload */
+    sampling->loads = oxp_storage_is_ready(daemon);
     sampling->beat.interval_ms = (int64_t)(oxp_config_number(&daemon->config, OXP_OPT_STORAGE_SAMPLE_INTERVAL) * 1000);
     sampling->settings = settings_of(&daemon->config);
     pthread_condattr_t attributes;

@@ -20,6 +20,9 @@ void oxp_sampling_reload(struct oxp_sampling *sampling, const struct oxp_config 
 /* Ends the threads and waits for them; when `save`, the memory is then saved once more. NULL is allowed. */
 void oxp_sampling_free(struct oxp_sampling *sampling, bool save);
 
+/* The label `instance` of samples: what is configured, or else the address, in `room`. Once the server was made. */
+const char *oxp_sampling_instance(const struct oxp_daemon *daemon, char room[OXP_DAEMON_ADDRESS_MAX]);
+
 /* What the configuration says about the short memory and about queries. Samples are kept for the retention and a
  * lookback: a query for a time at the far end sees what was current then, and a window may be as long as the retention.
  */

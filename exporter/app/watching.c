@@ -1,5 +1,6 @@
 #include "exporter/app/watching.h"
 
+#include "exporter/app/storage.h"
 #include "exporter/provider/poller.h"
 #include "exporter/watch/follow.h"
 #include "exporter/watch/process.h"
@@ -241,7 +242,7 @@ static void log_line(void *ctx, struct oxp_view line) {
 static void log_moved(void *ctx, const struct oxp_follow_position *position) {
     struct oxp_watching *watching = ctx;
     hand_over_lines(watching);
-    if (watching->position_path[0] != '\0') {
+    if (watching->position_path[0] != '\0' && oxp_storage_is_ready(watching->daemon)) {
         (void)oxp_follow_position_save(watching->position_path, position);
     }
 }
@@ -309,8 +310,8 @@ static enum oxp_status follow_log(struct oxp_watching *watching, struct oxp_erro
         snprintf(watching->position_path, sizeof watching->position_path, "%s/log-%08x.position", storage,
                  (unsigned)oxp_crc32c(0, path, strlen(path)));
     }
-    bool resumes =
-        watching->position_path[0] != '\0' && oxp_follow_position_load(watching->position_path, &position) == OXP_OK;
+    bool resumes = watching->position_path[0] != '\0' && oxp_storage_is_ready(watching->daemon) &&
+                   oxp_follow_position_load(watching->position_path, &position) == OXP_OK;
     const struct oxp_follow_options options = {.path = path,
                                                .resume = resumes ? &position : NULL,
                                                .line = log_line,

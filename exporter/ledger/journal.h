@@ -34,6 +34,10 @@ struct oxp_journal_report {
 enum oxp_status oxp_journal_open(const char *directory, oxp_journal_replay_fn *replay, void *ctx,
                                  struct oxp_journal **journal_out, struct oxp_journal_report *report_out,
                                  struct oxp_error *error);
+/* Gives the file a second name, "ledger.journal.late-<unix time>", which stays when the next rewrite replaces the
+ * journal: for records of a former run that this one does not take over. Until that rewrite nothing may be appended.
+ * `path_out` gets the name. OXP_ERR_IO … */
+enum oxp_status oxp_journal_keep_late(struct oxp_journal *journal, char path_out[256], struct oxp_error *error);
 /* OXP_OK; OXP_ERR_LIMIT for a record that is too long; OXP_ERR_IO, and then the file ends with the last whole
  * record. */
 enum oxp_status oxp_journal_append(struct oxp_journal *journal, struct oxp_view record);

@@ -10,6 +10,7 @@
  * 3. none does, and something else is there: damage again. */
 #include "exporter/ledger/journal_file.h"
 
+#include "lib/base/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,21 +53,8 @@ void oxp_journal_record_header(unsigned char out[RECORD_HEADER_BYTES], struct ox
     put_u32(out + 4, oxp_crc32c(oxp_crc32c(0, out, 4), record.ptr, record.len));
 }
 
-/* Writes all, or fails; what was written before a failure stays. */
 enum oxp_status oxp_journal_write(int fd, const void *bytes, size_t len) {
-    const char *rest = bytes;
-    while (len > 0) {
-        ssize_t n = write(fd, rest, len);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return OXP_ERR_IO;
-        }
-        rest += n;
-        len -= (size_t)n;
-    }
-    return OXP_OK;
+    return oxp_file_write(fd, bytes, len) ? OXP_OK : OXP_ERR_IO;
 }
 
 bool oxp_journal_sync_directory(const struct oxp_journal *journal) {
@@ -219,6 +207,25 @@ static int copy_good(struct oxp_journal *journal, struct scan *scan, uint64_t go
     return fd;
 }
 
+/* A second name, so that there is a journal at every moment; not every file system has links. */
+static bool keep_as(struct oxp_journal *journal, const char *kind, char name[64]) {
+    int dir = journal->directory_fd;
+    int64_t when = oxp_clock_wall(oxp_clock_system()).ns / OXP_NS_PER_S;
+    do {
+        snprintf(name, 64, JOURNAL_NAME ".%s-%lld", kind, (long long)when++);
+    } while (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+    return linkat(dir, JOURNAL_NAME, dir, name, 0) == 0 || renameat(dir, JOURNAL_NAME, dir, name) == 0;
+}
+
+enum oxp_status oxp_journal_keep_late(struct oxp_journal *journal, char path_out[256], struct oxp_error *error) {
+    char name[64];
+    if (!keep_as(journal, "late", name)) {
+        return oxp_journal_fail(journal, error, JOURNAL_NAME, errno);
+    }
+    snprintf(path_out, 256, "%.180s/%s", journal->directory, name);
+    return OXP_OK;
+}
+
 /* Keeps the damaged file under another name and puts what was good in its place. */
 static enum oxp_status set_aside(struct oxp_journal *journal, struct scan *scan, uint64_t good,
                                  struct oxp_journal_report *report) {
@@ -227,14 +234,8 @@ static enum oxp_status set_aside(struct oxp_journal *journal, struct scan *scan,
         return OXP_ERR_IO;
     }
     char name[64];
-    int64_t when = oxp_clock_wall(oxp_clock_system()).ns / OXP_NS_PER_S;
-    do {
-        snprintf(name, sizeof name, JOURNAL_NAME ".corrupt-%lld", (long long)when++);
-    } while (faccessat(journal->directory_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
     int dir = journal->directory_fd;
-    /* a second name first, so that there is a journal at every moment; not every file system has links */
-    if ((linkat(dir, JOURNAL_NAME, dir, name, 0) != 0 && renameat(dir, JOURNAL_NAME, dir, name) != 0) ||
-        renameat(dir, REWRITE_NAME, dir, JOURNAL_NAME) != 0) {
+    if (!keep_as(journal, "corrupt", name) || renameat(dir, REWRITE_NAME, dir, JOURNAL_NAME) != 0) {
         int number = errno;
         close(fd);
         errno = number;

@@ -55,6 +55,10 @@ void oxp_ledger_configure(struct oxp_ledger *ledger, const struct oxp_ledger_opt
  * before the first event. Restored things wait for their owner for the reconnect grace plus the liveness window,
  * counted from now. */
 enum oxp_status oxp_ledger_open(struct oxp_ledger *ledger, const char *directory, struct oxp_error *error);
+/* The same when oxp_ledger_open failed, and events were heard since: what a former run left is kept beside it as
+ * "ledger.journal.late-<unix time>" and not read, and all that is open now is written. May be called again until it
+ * gives OXP_OK. */
+enum oxp_status oxp_ledger_open_late(struct oxp_ledger *ledger, const char *directory, struct oxp_error *error);
 /* True while something that was restored waits for its owner. */
 bool oxp_ledger_awaits_owners(const struct oxp_ledger *ledger);
 /* False when memory is all there is, or the journal is failing now. */

@@ -296,6 +296,48 @@ enum oxp_status oxp_ledger_open(struct oxp_ledger *ledger, const char *directory
     return status;
 }
 
+static enum oxp_status pass_over(void *ctx, struct oxp_view record) {
+    (void)ctx;
+    (void)record;
+    return OXP_OK;
+}
+
+/* The journal with a former run's records out of the way, and nothing written yet. */
+static enum oxp_status open_for_rewrite(struct oxp_ledger *ledger, const char *directory, struct oxp_error *error) {
+    struct oxp_journal_report report = {0};
+    struct oxp_journal *journal = NULL;
+    char late[256] = "";
+    enum oxp_status status = oxp_journal_open(directory, pass_over, NULL, &journal, &report, error);
+    if (status == OXP_OK && report.records > 0) {
+        status = oxp_journal_keep_late(journal, late, error);
+    }
+    if (status != OXP_OK) {
+        oxp_journal_close(journal);
+        return status;
+    }
+    if (report.records > 0) {
+        const char *pairs[] = {"file", late, NULL};
+        oxp_note(ledger, OXP_NOTE_WARNING,
+                 "the journal of a former run was found late: it was set aside and is not used", pairs);
+    }
+    ledger->journal = journal;
+    ledger->journal_ok = false; /* until all of it is written anew */
+    return OXP_OK;
+}
+
+enum oxp_status oxp_ledger_open_late(struct oxp_ledger *ledger, const char *directory, struct oxp_error *error) {
+    enum oxp_status status = ledger->journal == NULL ? open_for_rewrite(ledger, directory, error) : OXP_OK;
+    if (status != OXP_OK) {
+        return status;
+    }
+    oxp_ledger_now(ledger);
+    ledger->rewrite_tried_at = -INFINITY;
+    oxp_persist_tick(ledger);
+    return ledger->journal_ok
+               ? OXP_OK
+               : oxp_error_set(error, OXP_ERR_IO, 0, 0, "%s: the ledger's journal cannot be written", directory);
+}
+
 uint64_t oxp_ledger_storage_failures(const struct oxp_ledger *ledger) {
     return ledger->journal == NULL ? 0 : oxp_journal_failures(ledger->journal);
 }

@@ -1,5 +1,6 @@
 #include "exporter/parse/audit_parts.h"
 
+#include "lib/base/ascii.h"
 #include "lib/base/scrub.h"
 #include "lib/base/utf8.h"
 
@@ -306,20 +307,11 @@ static struct oxp_view clean(struct oxp_event *event, struct oxp_view text, size
     return done;
 }
 
-static bool has_control(struct oxp_view text) {
-    for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Sets a text field; an id that cannot be one stays absent. */
 static void put(struct oxp_event *event, enum oxp_field field, struct oxp_view text) {
     const struct oxp_field_spec *spec = oxp_field_spec(field);
     bool is_id = spec->kind == OXP_KIND_ID;
-    if (text.len == 0 || (is_id && has_control(text))) {
+    if (text.len == 0 || (is_id && oxp_ascii_has_controls(text))) {
         return;
     }
     struct oxp_view done = clean(event, text, spec->limit);
@@ -344,7 +336,7 @@ static bool is_named(const struct oxp_event *event, struct oxp_view name) {
 
 static void put_attr(struct oxp_event *event, struct oxp_view name, struct oxp_view value) {
     enum { NAME_MAX_BYTES = 128 };
-    if (name.len == 0 || name.len > NAME_MAX_BYTES || value.len == 0 || has_control(name) ||
+    if (name.len == 0 || name.len > NAME_MAX_BYTES || value.len == 0 || oxp_ascii_has_controls(name) ||
         event->attr_count == OXP_EVENT_ATTRS_MAX) {
         return;
     }

@@ -1,19 +1,16 @@
 #include "exporter/parse/audit_parts.h"
 
+#include "lib/base/ascii.h"
 #include "lib/base/number.h"
 
 #include <stdint.h>
-
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 
 static char lower(char c) {
     return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
 static bool is_word(char c) {
-    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') || c == '_';
+    return oxp_is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') || c == '_';
 }
 
 static bool is_filler(char c) {
@@ -83,7 +80,7 @@ static int digits(struct oxp_view text, size_t at, unsigned count) {
         return -1;
     }
     for (unsigned i = 0; i < count; i++) {
-        if (!is_digit(text.ptr[at + i])) {
+        if (!oxp_is_digit(text.ptr[at + i])) {
             return -1;
         }
         value = value * 10 + (text.ptr[at + i] - '0');
@@ -142,7 +139,7 @@ size_t oxp_audit_time(struct oxp_view text, int utc_offset_s, double *ts_out) {
     double fraction = 0;
     if ((stands(text, at, ',') || stands(text, at, '.')) && digits(text, at + 1, 1) >= 0) {
         double unit = 0.1;
-        for (at++; at < text.len && is_digit(text.ptr[at]); at++) {
+        for (at++; at < text.len && oxp_is_digit(text.ptr[at]); at++) {
             fraction += (text.ptr[at] - '0') * unit;
             unit /= 10;
         }

@@ -1,6 +1,7 @@
 #include "exporter/parse/parse.h"
 
 #include "exporter/parse/json.h"
+#include "lib/base/ascii.h"
 #include "lib/base/scrub.h"
 #include "lib/base/utf8.h"
 
@@ -124,15 +125,6 @@ static inline bool text_of(struct reader *reader, const struct oxp_parse_string 
     return !oxp_scrub_suspects(*text_out) || scrub(reader, text_out);
 }
 
-static bool has_control(struct oxp_view text) {
-    for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool read_text(struct reader *reader, enum oxp_field field, const struct oxp_field_spec *spec) {
     const char *at = reader->json.pos;
     struct oxp_parse_string string;
@@ -153,7 +145,7 @@ static bool read_text(struct reader *reader, enum oxp_field field, const struct 
     if (text->len > spec->limit) {
         return refuse(reader, OXP_REJECT_BAD_FIELD, at, "%s: longer than %u bytes", spec->name, spec->limit);
     }
-    if ((string.escaped || string.odd) && has_control(*text)) {
+    if ((string.escaped || string.odd) && oxp_ascii_has_controls(*text)) {
         return refuse(reader, OXP_REJECT_BAD_FIELD, at, "%s: holds a control character", spec->name);
     }
     return true;
@@ -229,7 +221,8 @@ static bool read_pair_name(struct reader *reader, const struct map *map, struct 
     if (!text_of(reader, &key, name_out)) {
         return false;
     }
-    if (name_out->len == 0 || name_out->len > MAP_NAME_MAX || ((key.escaped || key.odd) && has_control(*name_out))) {
+    if (name_out->len == 0 || name_out->len > MAP_NAME_MAX ||
+        ((key.escaped || key.odd) && oxp_ascii_has_controls(*name_out))) {
         return refuse(reader, OXP_REJECT_BAD_FIELD, at, "%s: a name must be 1 to %d bytes without control characters",
                       map->name, MAP_NAME_MAX);
     }

@@ -19,7 +19,7 @@ class Commands(unittest.TestCase):
                 self.assertIn(word, stdout)
         status, stdout, _ = run(OXPECKER, "--version")
         self.assertEqual(status, 0)
-        for library in ("oxpecker, version", "libmicrohttpd", "jansson", "libyaml", "ISA-L", "libcurl", "PCRE2"):
+        for library in ("oxpecker, version", "libmicrohttpd", "jansson", "libyaml", "ISA-L", "libcurl", "PCRE2", "SQLite: 3.", "GnuTLS: 3."):
             self.assertIn(library, stdout)
 
     def test_unknown_words(self):

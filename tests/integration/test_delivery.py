@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -21,12 +22,11 @@ from harness import OXPECKER, ROOT, Sidecar, free_port, no_proxy_environment, ru
 from test_rules import quick_rules
 
 try:
-    import boto3
-    import moto  # noqa: F401  for moto_server
+    import moto_peer
 except ImportError:
     if os.environ.get("CI"):
         raise
-    boto3 = None
+    moto_peer = None
 
 EXAMPLE = ROOT / "examples/cloudwatch.yml"
 EVERY_SECOND = ("--storage.sample-interval=1s", "--global.evaluation-interval=1s")
@@ -105,8 +105,8 @@ class Case(unittest.TestCase):
         self.rules.write_text(RULE)
 
     def config(self, *webhooks, alertmanagers=(), more="group_interval: 1s"):
-        """One receiver with webhooks at these URLs."""
-        listed = ", ".join(f'{{url: "{url}"}}' for url in webhooks)
+        """One receiver with webhooks at these URLs: hook0, hook1, …"""
+        listed = ", ".join(f'{{name: hook{place}, url: "{url}"}}' for place, url in enumerate(webhooks))
         members = ", ".join(f'"{url}"' for url in alertmanagers)
         return (f"rule_files: [r.yml]\nalerting:\n  route: {{receiver: oncall, group_by: [alertname], group_wait: 100ms, {more}}}\n"
                 f"  receivers: [{{name: oncall, webhook_configs: [{listed}]}}]\n  alertmanagers: [{members}]\n")
@@ -123,7 +123,7 @@ class Receivers(Case):
             breaker(sidecar, "open")
             waiting = wait_for(lambda: [n for n in notifications(sidecar, "?state=waiting")["notifications"] if n["tries"] > 0],
                                what="a message that was tried in vain")
-            self.assertEqual((waiting[0]["receiver"], waiting[0]["priority"]), ("oncall/webhook/0", "critical"))
+            self.assertEqual((waiting[0]["receiver"], waiting[0]["priority"]), ("oncall/webhook/hook0", "critical"))
             self.assertTrue(waiting[0]["answer"])
             self.assertGreater(sidecar.metrics()['oxpecker_notifications_failed_total{integration="webhook",reason="other"}'] +
                                sidecar.metrics()['oxpecker_notifications_failed_total{integration="webhook",reason="serverError"}'] +
@@ -155,10 +155,11 @@ class Receivers(Case):
                 sidecar.send_signal(signal.SIGHUP)
                 wait_for(lambda: "reload failed; the old configuration stays" in sidecar.logged(), what="a refused reload")
                 self.assertIn("oxpecker.yml:3:3: alerting: there is no key rout; did you mean route?", sidecar.logged())
-                self.assertEqual(notifications(sidecar)["receivers"][0]["receiver"], "oncall/webhook/0")
+                self.assertEqual(notifications(sidecar)["receivers"][0]["receiver"], "oncall/webhook/hook0")
 
     def test_what_waits_for_a_receiver_that_was_renamed_says_so(self):
-        config = self.config(Webhook().url("/hook"))
+        webhook = Webhook()
+        config = self.config(webhook.url("/hook"))
         with self.sidecar(config) as sidecar:
             breaker(sidecar, "open")
             waiting = wait_for(lambda: [n for n in notifications(sidecar)["notifications"] if n["tries"] > 0], what="a message that waits")
@@ -166,9 +167,15 @@ class Receivers(Case):
             sidecar.send_signal(signal.SIGHUP)
             wait_for(lambda: "delivery goes on with the new configuration" in sidecar.logged(), what="the reload")
             self.assertIn("messages wait for a receiver that the configuration does not have", sidecar.logged())
-            orphan = notifications(sidecar, "?receiver=oncall/webhook/0&state=waiting")["notifications"]
+            orphan = notifications(sidecar, "?receiver=oncall/webhook/hook0&state=waiting")["notifications"]
             self.assertEqual([(n["id"], n["answer"]) for n in orphan],
                              [(waiting[0]["id"], "no such receiver in the configuration; it waits for one of that name")])
+            breaker(sidecar, "closed")  # it is over when the receiver is back
+            wait_for(lambda: not sidecar.json("/api/v1/alerts")["data"]["alerts"], what="the end of the alert")
+            with webhook:
+                sidecar.config.write_text(config)
+                sidecar.send_signal(signal.SIGHUP)
+                wait_for(lambda: webhook.told("resolved"), 15, "that it is over")
 
     def test_one_that_hangs_delays_nobody(self):
         with Webhook() as slow, Webhook() as quick:
@@ -183,7 +190,7 @@ class Receivers(Case):
                 time.sleep(2)  # ticks of the rules, while one hangs
                 self.assertEqual(sidecar.metrics()["oxpecker_rule_group_iterations_missed_total"], 0)
                 time.sleep(1.5)
-                claimed = notifications(sidecar, "?receiver=oncall/webhook/0")["notifications"]
+                claimed = notifications(sidecar, "?receiver=oncall/webhook/hook0")["notifications"]
                 self.assertEqual([n["state"] for n in claimed], ["claimed"])
                 self.assertEqual(slow.got, [])
                 metrics = sidecar.metrics()
@@ -203,7 +210,7 @@ class Receivers(Case):
                 self.assertIn("well", aside["answer"])
                 status, stdout, _ = run(OXPECKER, "outbox", "list", "--state=set_aside", storage)
                 self.assertEqual(status, 0)
-                self.assertRegex(stdout, r"(?m)^ID +STATE +PRIORITY +MADE +TRIES +RECEIVER +SUMMARY\n%d +set_aside +critical +\S+Z +1 +oncall/webhook/0 +\S" % aside["id"])
+                self.assertRegex(stdout, r"(?m)^ID +STATE +PRIORITY +MADE +TRIES +RECEIVER +SUMMARY\n%d +set_aside +critical +\S+Z +1 +oncall/webhook/hook0 +\S" % aside["id"])
                 self.assertIn("400", stdout)
                 status, stdout, _ = run(OXPECKER, "outbox", "show", aside["id"], storage, "--output=json")
                 self.assertEqual((status, json.loads(stdout)["state"]), (0, "set_aside"))
@@ -224,16 +231,35 @@ class Receivers(Case):
                 failed = sidecar.metrics()['oxpecker_notifications_failed_total{integration="webhook",reason="clientError"}']
                 self.assertEqual(failed, 1)
 
+    def test_a_record_that_was_damaged_is_told(self):
+        webhook = Webhook()
+        with self.sidecar(self.config(webhook.url("/hook"))) as sidecar:
+            breaker(sidecar, "open")
+            waiting = wait_for(lambda: notifications(sidecar, "?state=waiting")["notifications"], what="a message that waits")[0]
+            sidecar.kill()
+            with contextlib.closing(sqlite3.connect(self.directory / "storage" / "outbox.db")) as file, file:
+                file.execute("UPDATE content SET bytes = replace(bytes, 'BreakerOpen', 'BreakerShut')")
+            with webhook:
+                sidecar.start()
+                wait_for(lambda: "a message was damaged on the disk; it is not sent, and set aside" in sidecar.logged(), what="the log")
+                aside = notifications(sidecar, "?state=set_aside")["notifications"]
+                self.assertEqual([(n["id"], n["answer"]) for n in aside], [(waiting["id"], "its record was damaged on the disk")])
+                self.assertEqual(sidecar.metrics()['oxpecker_notifications_failed_total{integration="webhook",reason="other"}'], 1)
+                self.assertNotIn("BreakerShut", str(webhook.got))
+
     def test_an_outbox_that_cannot_be_opened(self):
         (self.directory / "storage" / "outbox.db").mkdir(parents=True)
         with Webhook() as webhook, self.sidecar(self.config(webhook.url("/hook"))) as sidecar:
-            self.assertIn("the outbox cannot be opened; nothing is delivered until it can be", sidecar.logged())
+            self.assertIn("the outbox cannot be opened; it is in memory, which a restart forgets, until it can be", sidecar.logged())
             self.assertGreaterEqual(sidecar.metrics()["oxpecker_storage_failures_total"], 1)
-            self.assertIsNone(notifications(sidecar)["outbox"])
-            (self.directory / "storage" / "outbox.db").rmdir()
-            wait_for(lambda: 'msg="the outbox is open"' in sidecar.logged(), what="the outbox")
+            self.assertEqual(sidecar.metrics()["oxpecker_storage_persistent"], 0)
+            self.assertIs(notifications(sidecar)["outbox"]["persistent"], False)
             breaker(sidecar, "open")
             wait_for(lambda: webhook.told("firing"), what="the alert")
+            (self.directory / "storage" / "outbox.db").rmdir()
+            wait_for(lambda: 'msg="the outbox is open"' in sidecar.logged(), what="the outbox")
+            wait_for(lambda: notifications(sidecar)["outbox"]["persistent"], what="the disk's")
+            wait_for(lambda: sidecar.metrics()["oxpecker_storage_persistent"] == 1, what="the metric")
 
 
 class Disk(Case):
@@ -322,23 +348,24 @@ class Views(Case):
         self.assertRegex(stderr, rf"^{bad}:3:\d+: ")
 
 
-@unittest.skipIf(boto3 is None, "no boto3 and moto")
-@unittest.skipUnless(shutil.which("moto_server") and shutil.which("prometheus-alertmanager"), "no moto_server or no Alertmanager")
+@unittest.skipIf(moto_peer is None, "no boto3 and moto")
+@unittest.skipUnless(shutil.which("prometheus-alertmanager"), "no Alertmanager")
 class Example(Case):
-    """examples/cloudwatch.yml as it stands, against a whole Alertmanager and a whole emulator of AWS."""
+    """examples/cloudwatch.yml as it stands, against a whole Alertmanager and a whole emulator of AWS that checks signatures and policies."""
 
     @classmethod
     def setUpClass(cls):
         cls.home = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="oxpecker-peers-")))
-        cls.aws, cls.alertmanager = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-        cls.begin("moto", "moto_server", "-H", "127.0.0.1", "-p", cls.aws.rpartition(":")[2])
+        cls.alertmanager = f"http://127.0.0.1:{free_port()}"
+        cls.moto = cls.enterClassContext(moto_peer.Moto())
+        policy = run(OXPECKER, "cloudwatch", "policy", f"--config.file={EXAMPLE}", **AWS)[1]
+        cls.moto.reset(moto_peer.allow(*moto_peer.actions_of(json.loads(policy))))
         config = cls.home / "alertmanager.yml"
         config.write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
         cls.begin("alertmanager", "prometheus-alertmanager", f"--config.file={config}", f"--storage.path={cls.home}", "--cluster.listen-address=",
                   f"--web.listen-address={cls.alertmanager.removeprefix('http://')}")
-        for url in (cls.aws + "/moto-api/", cls.alertmanager + "/api/v2/status"):
-            wait_for(lambda: cls.answers(url), 30, url)
-        cls.boto = boto3.client("cloudwatch", endpoint_url=cls.aws, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+        wait_for(lambda: cls.answers(cls.alertmanager + "/api/v2/status"), 30, "Alertmanager")
+        cls.boto = cls.moto.client()
 
     @classmethod
     def begin(cls, name, *command):
@@ -360,8 +387,8 @@ class Example(Case):
 
     def environment(self, webhook, **more):
         quick = quick_rules(self.directory / "rules.yml", 0)
-        return {**AWS, "WEBHOOK_URL": webhook, "ALERTMANAGER_URL": self.alertmanager, "CLOUDWATCH_ENDPOINT": self.aws, "GROUP_WAIT": "100ms",
-                "GROUP_INTERVAL": "1s", "RULE_FILES": str(quick), "HOSTNAME": "replica-1", **more}
+        return {**AWS, **self.moto.keys, "WEBHOOK_URL": webhook, "ALERTMANAGER_URL": self.alertmanager, "CLOUDWATCH_ENDPOINT": self.moto.url,
+                "GROUP_WAIT": "100ms", "GROUP_INTERVAL": "1s", "RULE_FILES": str(quick), "HOSTNAME": "replica-1", **more}
 
     def at_alertmanager(self):
         return [a for a in get(self.alertmanager + "/api/v2/alerts") if a["labels"]["alertname"] == "OrchestratorBreakerOpen"]
@@ -386,15 +413,15 @@ class Example(Case):
         self.assertTrue(stdout.endswith("9 alarms were changed\n"), stdout)
         alarms = {a["AlarmName"]: a for a in self.boto.describe_alarms()["MetricAlarms"]}
         self.assertEqual(len(alarms), 9)
-        self.assertEqual(alarms["Orchestrator/collector/SessionsOrphaned"]["TreatMissingData"], "notBreaching")
-        self.assertEqual(alarms["Orchestrator/collector/heartbeat"]["TreatMissingData"], "breaching")
-        self.assertEqual(alarms["Orchestrator/collector/rule/OrchestratorBreakerOpen"]["TreatMissingData"], "ignore")
+        self.assertEqual(alarms["Orchestrator/collector/production/SessionsOrphaned"]["TreatMissingData"], "notBreaching")
+        self.assertEqual(alarms["Orchestrator/collector/production/heartbeat"]["TreatMissingData"], "breaching")
+        self.assertEqual(alarms["Orchestrator/collector/production/rule/OrchestratorBreakerOpen"]["TreatMissingData"], "ignore")
         status, stdout, stderr = self.cloudwatch("apply")
         self.assertEqual((status, stderr), (0, ""))
         self.assertTrue(stdout.endswith("\n0 alarms were changed\n"), stdout)
         status, stdout, stderr = self.cloudwatch("test")
         self.assertEqual((status, stderr), (0, ""))
-        self.assertEqual(self.boto.describe_alarms(AlarmNames=["Orchestrator/collector/SessionsOrphaned"])["MetricAlarms"][0]["StateValue"], "ALARM")
+        self.assertEqual(self.boto.describe_alarms(AlarmNames=["Orchestrator/collector/production/SessionsOrphaned"])["MetricAlarms"][0]["StateValue"], "ALARM")
         self.assertIn("cloudwatch:PutMetricData", json.dumps(json.loads(self.cloudwatch("policy")[1])))
         self.assertIn("widgets", json.loads(self.cloudwatch("dashboard")[1]))
 

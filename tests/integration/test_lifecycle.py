@@ -1,9 +1,11 @@
 """What a person does first: send, scrape, kill, start again; and the life of a writer."""
 import json
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -231,6 +233,70 @@ class Stop(unittest.TestCase):
                 sidecar.send_signal(signal.SIGTERM)
                 wait_for(lambda: sidecar.request("/-/ready")[0] == 503, what="stopping")
                 self.assertEqual(sidecar.stop(signal.SIGTERM, 5), 0)
+
+
+class ServiceManager(unittest.TestCase):
+    """What systemd is told of a unit of Type=notify, by datagrams to the socket that NOTIFY_SOCKET names."""
+
+    def listen(self, name):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(s.close)
+        s.settimeout(10)
+        s.bind(("\0" + name[1:]) if name[0] == "@" else name)
+        return s
+
+    def test_ready_reloading_stopping(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in (f"{folder}/notify", f"@oxpecker-test/{folder}"):
+                with self.subTest(name):
+                    manager = self.listen(name)
+                    sidecar = Sidecar(config="log: {level: info}\n", environment={"NOTIFY_SOCKET": name})
+                    with sidecar:
+                        self.assertEqual(manager.recv(4096), b"READY=1\nSTATUS=")
+                        self.assertEqual(sidecar.request("/-/ready")[0], 200)
+                        sidecar.connect().close()
+                        for text, status in (("log: {level: debug}\n", b""), ("log: [\n", b"the last reload failed; the log says why")):
+                            sidecar.config.write_text(text)
+                            before = time.clock_gettime(time.CLOCK_MONOTONIC)
+                            sidecar.send_signal(signal.SIGHUP)
+                            began = manager.recv(4096).split(b"\nMONOTONIC_USEC=")
+                            self.assertEqual(began[0], b"RELOADING=1")
+                            self.assertTrue(before <= int(began[1]) / 1e6 <= time.clock_gettime(time.CLOCK_MONOTONIC), began)
+                            self.assertEqual(manager.recv(4096), b"READY=1\nSTATUS=" + status)
+                        with sidecar.connect():
+                            sidecar.send_signal(signal.SIGTERM)
+                            self.assertEqual(manager.recv(4096), b"STOPPING=1")
+                            sidecar.send_signal(signal.SIGHUP)
+                            wait_for(lambda: "reload failed" in sidecar.logged().split("msg=stopping")[-1], what="the reload while stopping")
+                        self.assertEqual(sidecar.stop(signal.SIGTERM), 0)
+                    manager.settimeout(0)
+                    self.assertRaises(BlockingIOError, manager.recv, 4096)
+
+    def test_ready_comes_when_the_socket_takes_events(self):
+        """Who starts at READY=1 and reports at once is heard."""
+        with tempfile.TemporaryDirectory() as folder:
+            manager = self.listen(f"{folder}/notify")
+            sidecar = Sidecar(environment={"NOTIFY_SOCKET": f"{folder}/notify"})
+            process = subprocess.Popen(sidecar.command(), stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=sidecar.environment)
+            self.addCleanup(shutil.rmtree, sidecar.directory)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            self.assertTrue(manager.recv(4096).startswith(b"READY=1\n"))
+            sidecar.write({"type": "session.started", "session": "a"})
+
+    def test_a_manager_that_cannot_be_told_is_a_warning(self):
+        with Sidecar(environment={"NOTIFY_SOCKET": "/nonexistent/notify"}) as sidecar:
+            self.assertIn('msg="the service manager cannot be told"', sidecar.logged())
+        with Sidecar(environment={"NOTIFY_SOCKET": ""}) as sidecar:
+            self.assertNotIn("service manager", sidecar.logged())
+
+    def test_what_cannot_start_is_never_ready(self):
+        with tempfile.TemporaryDirectory() as folder:
+            manager = self.listen(f"{folder}/notify")
+            for flags in (["--web.listen-address=192.0.2.1:1"], ["--log.level=loud"]):
+                self.assertEqual(run(OXPECKER, *flags, f"--events.listen-unix={folder}/s", NOTIFY_SOCKET=f"{folder}/notify")[0], 1)
+            manager.settimeout(0)
+            self.assertRaises(BlockingIOError, manager.recv, 4096)
 
 
 class Health(unittest.TestCase):

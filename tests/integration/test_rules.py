@@ -142,6 +142,7 @@ class Restart(unittest.TestCase):
             self.assertEqual(firing["activeAt"], pending["activeAt"])
             fired = time.time() - active
             self.assertTrue(9 <= fired < 11.5, f"fired after {fired} s")
+            wait_for(lambda: b'"firing"' in self.saved.read_bytes(), what="a saved alert that fires")
             # and it still fires after another one
             end(sidecar)
             sidecar.start()

@@ -15,42 +15,27 @@
 #include "lib/base/clock.h"
 #include "lib/net/net.h"
 #include "tests/support/alloc_fail.h"
+#include "tests/support/tally.h"
 #include "tests/unit/lib/net/loopback.h"
 
 /* What the probe said, collected from its thread. */
 struct heard {
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    size_t count;
+    struct tally tally; /* its mutex guards the rest */
     bool healthy;
     char reason[256];
 };
 
 static void heard_init(struct heard *heard) {
-    *heard = (struct heard){.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    *heard = (struct heard){.tally = TALLY_INIT};
 }
 
 static void hear(void *ctx, bool healthy, const char *reason) {
     struct heard *heard = ctx;
-    pthread_mutex_lock(&heard->mutex);
-    heard->count++;
+    pthread_mutex_lock(&heard->tally.mutex);
+    tally_add_locked(&heard->tally);
     heard->healthy = healthy;
     snprintf(heard->reason, sizeof heard->reason, "%s", reason);
-    pthread_cond_signal(&heard->changed);
-    pthread_mutex_unlock(&heard->mutex);
-}
-
-static void wait_for(struct heard *heard, size_t count) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 30;
-    int result = 0;
-    pthread_mutex_lock(&heard->mutex);
-    while (heard->count < count && result == 0) {
-        result = pthread_cond_timedwait(&heard->changed, &heard->mutex, &until);
-    }
-    pthread_mutex_unlock(&heard->mutex);
-    assert_int_equal(result, 0);
+    pthread_mutex_unlock(&heard->tally.mutex);
 }
 
 static void check(struct oxp_http *http, const char *url, bool healthy, const char *says) {
@@ -60,9 +45,9 @@ static void check(struct oxp_http *http, const char *url, bool healthy, const ch
         .url = url, .interval_ms = 3600000, .timeout_ms = 300, .http = http, .probed = hear, .ctx = &heard};
     struct oxp_health_probe *probe = NULL;
     assert_int_equal(oxp_health_probe_new(&options, &probe), OXP_OK);
-    wait_for(&heard, 1); /* the first try is at once, whatever the interval */
+    tally_wait(&heard.tally, 1); /* the first try is at once, whatever the interval */
     oxp_health_probe_free(probe);
-    assert_int_equal(heard.count, 1);
+    assert_int_equal(heard.tally.count, 1);
     if (heard.healthy != healthy || strstr(heard.reason, says) == NULL) {
         print_error("%s: %s\n", url, heard.reason);
         fail();
@@ -135,10 +120,10 @@ static void again_at_each_interval(void **state) {
     int64_t start_ns = oxp_clock_mono(oxp_clock_system()).ns;
     assert_int_equal(oxp_health_probe_new(&options, &probe), OXP_OK);
     memset(url, 'x', sizeof url - 1); /* it was copied */
-    wait_for(&heard, 20);
+    tally_wait(&heard.tally, 20);
     assert_true(oxp_clock_mono(oxp_clock_system()).ns - start_ns >= 19 * 5 * OXP_NS_PER_MS - OXP_NS_PER_MS);
     oxp_health_probe_free(probe);
-    assert_int_equal(fake.asked, heard.count);
+    assert_int_equal(fake.asked, heard.tally.count);
     assert_string_equal(fake.url, "http://x/health");
     oxp_health_probe_free(NULL);
 }
