@@ -79,6 +79,17 @@ void oxp_alerting_free(struct oxp_alerting *alerting) {
     free(alerting);
 }
 
+struct oxp_alerting_config *oxp_alerting_free_but_config(struct oxp_alerting *alerting) {
+    struct oxp_alerting_config *config = NULL;
+    if (alerting != NULL) {
+        oxp_alerting_stop(alerting);
+        config = alerting->config;
+        alerting->config = NULL;
+        oxp_alerting_free(alerting);
+    }
+    return config;
+}
+
 void oxp_alerting_rules_ready(struct oxp_alerting *alerting, int64_t now_ms) {
     pthread_mutex_lock(&alerting->lock);
     if (alerting->ready_ms == 0) {
@@ -130,9 +141,8 @@ static int64_t lose(struct oxp_alerting *alerting, int64_t now_ms) {
     if (now_ms - alerting->ready_seen_ms < OXP_ALERTING_LOST_MS) {
         return alerting->ready_seen_ms + OXP_ALERTING_LOST_MS;
     }
-    oxp_groups_lose(alerting, now_ms);
-    alerting->lost = true;
-    return INT64_MAX;
+    alerting->lost = oxp_groups_lose(alerting, now_ms);
+    return alerting->lost ? INT64_MAX : now_ms + OXP_ALERTING_AWAIT_MS;
 }
 
 int64_t oxp_alerting_turn(struct oxp_alerting *alerting, int64_t now_ms) {

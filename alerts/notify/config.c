@@ -1,7 +1,10 @@
 /* The `alerting` section, read strictly: what Alertmanager knows and is not built yet is refused by name. */
 #include "alerts/notify/alerting.h"
 
+#include "alerts/notify/naming.h"
 #include "alerts/notify/settings.h"
+#include "alerts/promql/lexer.h"
+#include "lib/yaml/fields.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,20 +38,19 @@ static const char *const http_later[] = {
     "proxy_from_environment", "proxy_connect_header", "follow_redirects", "enable_http2", "http_headers", NULL};
 static const struct oxp_keys http_keys = {"http_config", http_names, HTTP_KEYS, http_later, NULL};
 
-static void read_basic(struct oxp_settings_reader *reader, const struct oxp_yaml_node *node,
-                       struct oxp_target *target) {
-    const struct oxp_yaml_node *found[BASIC_KEYS] = {NULL};
-    if (!oxp_settings_keys(reader, node, &basic_keys, found)) {
+static void read_basic(struct oxp_fields *fields, const struct oxp_yaml_node *node, struct oxp_target *target) {
+    const struct oxp_yaml_node *found[BASIC_KEYS];
+    if (!oxp_fields_find(fields, node, &basic_keys, found)) {
         return;
     }
-    target->username = oxp_settings_text(reader, found[BASIC_USERNAME], "");
-    target->password = oxp_settings_text(reader, found[BASIC_PASSWORD], NULL);
-    target->password_file = oxp_settings_path(reader, found[BASIC_PASSWORD_FILE]);
+    target->username = oxp_fields_text(fields, found[BASIC_USERNAME], "");
+    target->password = oxp_fields_text(fields, found[BASIC_PASSWORD], NULL);
+    target->password_file = oxp_fields_path(fields, found[BASIC_PASSWORD_FILE]);
     if (found[BASIC_PASSWORD] != NULL && found[BASIC_PASSWORD_FILE] != NULL) {
-        oxp_settings_fault(reader, found[BASIC_PASSWORD_FILE], "basic_auth: give password or password_file, not both");
+        OXP_FAULT(fields, found[BASIC_PASSWORD_FILE], "basic_auth: give password or password_file, not both");
     }
-    if (found[BASIC_USERNAME] != NULL && memchr(target->username, ':', strlen(target->username)) != NULL) {
-        oxp_settings_fault(reader, found[BASIC_USERNAME], "basic_auth: a username has no colon (RFC 7617)");
+    if (fields->status == OXP_OK && strchr(target->username, ':') != NULL) {
+        OXP_FAULT(fields, found[BASIC_USERNAME], "basic_auth: a username has no colon (RFC 7617)");
     }
 }
 
@@ -57,62 +59,61 @@ static bool is_scheme(const char *text) {
     return text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")] == '\0';
 }
 
-static void read_authorization(struct oxp_settings_reader *reader, const struct oxp_yaml_node *node,
-                               struct oxp_target *target) {
-    const struct oxp_yaml_node *found[AUTH_KEYS] = {NULL};
-    if (!oxp_settings_keys(reader, node, &auth_keys, found)) {
+static void read_authorization(struct oxp_fields *fields, const struct oxp_yaml_node *node, struct oxp_target *target) {
+    const struct oxp_yaml_node *found[AUTH_KEYS];
+    if (!oxp_fields_find(fields, node, &auth_keys, found)) {
         return;
     }
-    target->type = oxp_settings_text(reader, found[AUTH_TYPE], "Bearer");
-    target->credentials = oxp_settings_text(reader, found[AUTH_CREDENTIALS], NULL);
-    target->credentials_file = oxp_settings_path(reader, found[AUTH_CREDENTIALS_FILE]);
-    if (reader->status == OXP_OK && found[AUTH_TYPE] != NULL &&
+    target->type = oxp_fields_text(fields, found[AUTH_TYPE], "Bearer");
+    target->credentials = oxp_fields_text(fields, found[AUTH_CREDENTIALS], NULL);
+    target->credentials_file = oxp_fields_path(fields, found[AUTH_CREDENTIALS_FILE]);
+    if (fields->status == OXP_OK && found[AUTH_TYPE] != NULL &&
         (!is_scheme(target->type) || strcasecmp(target->type, "basic") == 0)) {
-        oxp_settings_fault(reader, found[AUTH_TYPE], "authorization: type cannot be that; for Basic use basic_auth");
+        OXP_FAULT(fields, found[AUTH_TYPE], "authorization: type cannot be that; for Basic use basic_auth");
     }
     if ((found[AUTH_CREDENTIALS] == NULL) == (found[AUTH_CREDENTIALS_FILE] == NULL)) {
-        oxp_settings_fault(reader, node, "authorization: give credentials or credentials_file, and one of them");
+        OXP_FAULT(fields, node, "authorization: give credentials or credentials_file, and one of them");
     }
 }
 
-static void read_http(struct oxp_settings_reader *reader, const struct oxp_yaml_node *node, struct oxp_target *target) {
+static void read_http(struct oxp_fields *fields, const struct oxp_yaml_node *node, struct oxp_target *target) {
     const struct oxp_yaml_node *found[HTTP_KEYS] = {NULL};
-    if (node == NULL || !oxp_settings_keys(reader, node, &http_keys, found)) {
+    if (node == NULL || !oxp_fields_find(fields, node, &http_keys, found)) {
         return;
     }
     if (found[HTTP_BASIC] != NULL && found[HTTP_AUTH] != NULL) {
-        oxp_settings_fault(reader, found[HTTP_AUTH], "http_config: give basic_auth or authorization, not both");
+        OXP_FAULT(fields, found[HTTP_AUTH], "http_config: give basic_auth or authorization, not both");
     }
     if (found[HTTP_BASIC] != NULL) {
-        read_basic(reader, found[HTTP_BASIC], target);
+        read_basic(fields, found[HTTP_BASIC], target);
     }
     if (found[HTTP_AUTH] != NULL) {
-        read_authorization(reader, found[HTTP_AUTH], target);
+        read_authorization(fields, found[HTTP_AUTH], target);
     }
 }
 
 /* ---- Receivers ---- */
 
-static void read_timeout(struct oxp_settings_reader *reader, const struct oxp_yaml_node *node,
-                         struct oxp_target *target) {
-    target->timeout_ms = oxp_settings_duration(reader, node, TIMEOUT_MS);
+static void read_timeout(struct oxp_fields *fields, const struct oxp_yaml_node *node, struct oxp_target *target) {
+    target->timeout_ms = oxp_fields_duration(fields, node, TIMEOUT_MS);
     if (target->timeout_ms < 1) {
         target->timeout_ms = TIMEOUT_MS; /* 0 is Alertmanager's "none given" */
     }
-    if (target->timeout_ms > TIMEOUT_MAX_MS) {
-        oxp_settings_fault(reader, node, "timeout: at most 5m");
+    if (node != NULL && target->timeout_ms > TIMEOUT_MAX_MS) {
+        OXP_FAULT(fields, node, "timeout: at most 5m");
     }
 }
 
-static void read_url(struct oxp_settings_reader *reader, const struct oxp_yaml_node *node, struct oxp_target *target) {
-    target->url = oxp_settings_text(reader, node, NULL);
-    if (target->url != NULL && !oxp_url_is_whole(oxp_view_from(target->url))) {
+static void read_url(struct oxp_fields *fields, const struct oxp_yaml_node *node, struct oxp_target *target) {
+    target->url = oxp_fields_text(fields, node, NULL);
+    if (node != NULL && target->url != NULL && !oxp_url_is_whole(oxp_view_from(target->url))) {
         /* The address may hold a secret: it is not shown. */
-        oxp_settings_fault(reader, node, "url: expected http:// or https:// with a host");
+        OXP_FAULT(fields, node, "url: expected http:// or https:// with a host");
     }
 }
 
 enum {
+    WEBHOOK_NAME,
     WEBHOOK_URL,
     WEBHOOK_URL_FILE,
     WEBHOOK_SEND_RESOLVED,
@@ -121,37 +122,42 @@ enum {
     WEBHOOK_HTTP,
     WEBHOOK_KEYS
 };
-static const char *const webhook_names[] = {"url", "url_file", "send_resolved", "max_alerts", "timeout", "http_config"};
+static const char *const webhook_names[] = {"name",       "url",     "url_file",   "send_resolved",
+                                            "max_alerts", "timeout", "http_config"};
 static const char *const webhook_later[] = {"payload", NULL};
 static const struct oxp_keys webhook_keys = {"webhook_configs", webhook_names, WEBHOOK_KEYS, webhook_later, NULL};
 
-static void read_webhook(struct oxp_settings_reader *reader, const struct oxp_yaml_node *node,
-                         struct oxp_target *target) {
-    const struct oxp_yaml_node *found[WEBHOOK_KEYS] = {NULL};
-    if (!oxp_settings_keys(reader, node, &webhook_keys, found)) {
+static void read_webhook(struct oxp_fields *fields, const struct oxp_yaml_node *node, struct oxp_target *target) {
+    const struct oxp_yaml_node *found[WEBHOOK_KEYS];
+    if (!oxp_fields_find(fields, node, &webhook_keys, found)) {
         return;
     }
     if ((found[WEBHOOK_URL] == NULL) == (found[WEBHOOK_URL_FILE] == NULL)) {
-        oxp_settings_fault(reader, node, "webhook_configs: give url or url_file, and one of them");
+        OXP_FAULT(fields, node, "webhook_configs: give url or url_file, and one of them");
     }
-    read_url(reader, found[WEBHOOK_URL], target);
-    target->url_file = oxp_settings_path(reader, found[WEBHOOK_URL_FILE]);
-    target->send_resolved = oxp_settings_bool(reader, found[WEBHOOK_SEND_RESOLVED], true);
-    target->max_alerts = oxp_settings_count(reader, found[WEBHOOK_MAX_ALERTS]);
-    read_timeout(reader, found[WEBHOOK_TIMEOUT], target);
-    read_http(reader, found[WEBHOOK_HTTP], target);
+    target->name = oxp_fields_text(fields, found[WEBHOOK_NAME], NULL);
+    if (target->name != NULL && !oxp_webhook_name_is_good(target->name)) {
+        OXP_FAULT(fields, found[WEBHOOK_NAME], "name: of a webhook it is a letter, then letters, digits, _, - and .");
+    }
+    read_url(fields, found[WEBHOOK_URL], target);
+    target->url_file = oxp_fields_path(fields, found[WEBHOOK_URL_FILE]);
+    target->url_file_given = oxp_fields_text(fields, found[WEBHOOK_URL_FILE], NULL);
+    target->send_resolved = oxp_fields_bool(fields, found[WEBHOOK_SEND_RESOLVED], true);
+    target->max_alerts = oxp_fields_count(fields, found[WEBHOOK_MAX_ALERTS], (struct oxp_range){0, UINT64_MAX}, 0);
+    read_timeout(fields, found[WEBHOOK_TIMEOUT], target);
+    read_http(fields, found[WEBHOOK_HTTP], target);
 }
 
-static const char *format_name(struct oxp_settings_reader *reader, const char *format, ...)
+static const char *format_name(struct oxp_fields *fields, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-static const char *format_name(struct oxp_settings_reader *reader, const char *format, ...) {
+static const char *format_name(struct oxp_fields *fields, const char *format, ...) {
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
     int len = vsnprintf(NULL, 0, format, args);
-    char *text = len < 0 ? NULL : oxp_arena_take(reader->arena, (size_t)len + 1);
+    char *text = len < 0 ? NULL : oxp_arena_take(fields->arena, (size_t)len + 1);
     if (text == NULL) {
-        oxp_settings_no_memory(reader);
+        oxp_fields_no_memory(fields);
     } else {
         vsnprintf(text, (size_t)len + 1, format, again);
     }
@@ -164,46 +170,43 @@ enum { RECEIVER_NAME, RECEIVER_WEBHOOKS, RECEIVER_KEYS };
 static const char *const receiver_names[] = {"name", "webhook_configs"};
 static const struct oxp_keys receiver_keys = {"alerting.receivers", receiver_names, RECEIVER_KEYS, NULL, "_configs"};
 
-static void read_receiver(struct oxp_settings_reader *reader, const struct oxp_yaml_node *node,
-                          struct oxp_receiver *receiver) {
-    const struct oxp_yaml_node *found[RECEIVER_KEYS] = {NULL};
-    if (!oxp_settings_keys(reader, node, &receiver_keys, found)) {
+static void read_receiver(struct oxp_fields *fields, const struct oxp_yaml_node *node, struct oxp_receiver *receiver) {
+    const struct oxp_yaml_node *found[RECEIVER_KEYS];
+    if (!oxp_fields_find(fields, node, &receiver_keys, found)) {
         return;
     }
-    receiver->name = oxp_settings_text(reader, found[RECEIVER_NAME], NULL);
+    receiver->name = oxp_fields_text(fields, found[RECEIVER_NAME], NULL);
     if (found[RECEIVER_NAME] == NULL) {
-        oxp_settings_fault(reader, node, "alerting.receivers: name is missing");
+        OXP_FAULT(fields, node, "alerting.receivers: name is missing");
     }
     const struct oxp_yaml_node *webhook =
-        oxp_settings_list(reader, found[RECEIVER_WEBHOOKS], "webhook_configs", &receiver->count);
-    if (receiver->count > OXP_TARGETS_MAX) {
-        oxp_settings_fault(reader, found[RECEIVER_WEBHOOKS], "webhook_configs: at most %d", OXP_TARGETS_MAX);
-    }
-    receiver->webhooks = oxp_arena_zero(reader->arena, receiver->count, sizeof *receiver->webhooks);
+        oxp_fields_children(fields, found[RECEIVER_WEBHOOKS], OXP_YAML_SEQUENCE, &receiver->count);
+    (void)oxp_fields_few(fields, found[RECEIVER_WEBHOOKS], receiver->count, OXP_TARGETS_MAX);
+    receiver->webhooks = oxp_arena_zero(fields->arena, receiver->count, sizeof *receiver->webhooks);
     if (receiver->webhooks == NULL) {
-        oxp_settings_no_memory(reader);
+        oxp_fields_no_memory(fields);
         return;
     }
-    for (size_t i = 0; webhook != NULL && reader->status == OXP_OK; webhook = webhook->next, i++) {
-        receiver->webhooks[i].queue = format_name(reader, "%s/webhook/%zu", receiver->name, i);
-        read_webhook(reader, webhook, &receiver->webhooks[i]);
+    const struct oxp_yaml_node *first = webhook;
+    for (size_t i = 0; webhook != NULL && fields->status == OXP_OK; webhook = webhook->next, i++) {
+        read_webhook(fields, webhook, &receiver->webhooks[i]);
     }
+    oxp_webhooks_name(fields, first, receiver);
 }
 
-static void read_receivers(struct oxp_settings_reader *reader, const struct oxp_yaml_node *list,
+static void read_receivers(struct oxp_fields *fields, const struct oxp_yaml_node *list,
                            struct oxp_alerting_config *config) {
-    const struct oxp_yaml_node *node = oxp_settings_list(reader, list, "alerting.receivers", &config->receiver_count);
-    config->receivers = oxp_arena_zero(reader->arena, config->receiver_count, sizeof *config->receivers);
+    const struct oxp_yaml_node *node = oxp_fields_children(fields, list, OXP_YAML_SEQUENCE, &config->receiver_count);
+    config->receivers = oxp_arena_zero(fields->arena, config->receiver_count, sizeof *config->receivers);
     if (config->receivers == NULL) {
-        oxp_settings_no_memory(reader);
+        oxp_fields_no_memory(fields);
         return;
     }
-    for (size_t i = 0; node != NULL && reader->status == OXP_OK; node = node->next, i++) {
-        read_receiver(reader, node, &config->receivers[i]);
-        for (size_t k = 0; reader->status == OXP_OK && k < i; k++) {
+    for (size_t i = 0; node != NULL && fields->status == OXP_OK; node = node->next, i++) {
+        read_receiver(fields, node, &config->receivers[i]);
+        for (size_t k = 0; fields->status == OXP_OK && k < i; k++) {
             if (strcmp(config->receivers[k].name, config->receivers[i].name) == 0) {
-                oxp_settings_fault(reader, node, "alerting.receivers: two have the name %.100s",
-                                   config->receivers[i].name);
+                OXP_FAULT(fields, node, "alerting.receivers: two have the name %.100s", config->receivers[i].name);
             }
         }
     }
@@ -226,58 +229,58 @@ static bool is_listed(const struct oxp_alerting_config *config, size_t count, st
     return false;
 }
 
-static void read_group_by(struct oxp_settings_reader *reader, const struct oxp_yaml_node *list,
+static void read_group_by(struct oxp_fields *fields, const struct oxp_yaml_node *list,
                           struct oxp_alerting_config *config) {
-    const struct oxp_yaml_node *node = oxp_settings_list(reader, list, "group_by", &config->group_by_count);
-    config->group_by = oxp_arena_zero(reader->arena, config->group_by_count, sizeof *config->group_by);
+    const struct oxp_yaml_node *node = oxp_fields_children(fields, list, OXP_YAML_SEQUENCE, &config->group_by_count);
+    config->group_by = oxp_arena_zero(fields->arena, config->group_by_count, sizeof *config->group_by);
     if (config->group_by == NULL) {
-        oxp_settings_no_memory(reader);
+        oxp_fields_no_memory(fields);
         return;
     }
-    for (size_t i = 0; node != NULL && reader->status == OXP_OK; node = node->next, i++) {
-        struct oxp_view name = oxp_view_from(oxp_settings_text(reader, node, NULL));
-        if (reader->status == OXP_OK && name.len == 0) {
-            oxp_settings_fault(reader, node, "group_by: found nothing; expected a label's name or \"...\"");
+    for (size_t i = 0; node != NULL && fields->status == OXP_OK; node = node->next, i++) {
+        struct oxp_view name = oxp_view_from(oxp_fields_text(fields, node, NULL));
+        if (fields->status == OXP_OK && name.len == 0) {
+            OXP_FAULT(fields, node, "group_by: found nothing; expected a label's name or \"...\"");
         } else if (is_listed(config, i, name)) {
-            oxp_settings_fault(reader, node, "group_by: %.100s stands there twice", name.ptr);
+            OXP_FAULT(fields, node, "group_by: %.100s stands there twice", name.ptr);
         } else if (oxp_view_is(name, "...")) {
             config->group_by_all = true;
         }
         config->group_by[i] = name;
     }
     if (config->group_by_all && config->group_by_count > 1) {
-        oxp_settings_fault(reader, list, "group_by: \"...\" stands for all labels, so it stands alone");
+        OXP_FAULT(fields, list, "group_by: \"...\" stands for all labels, so it stands alone");
     }
 }
 
-static void read_route(struct oxp_settings_reader *reader, const struct oxp_yaml_node *node,
+static void read_route(struct oxp_fields *fields, const struct oxp_yaml_node *node,
                        struct oxp_alerting_config *config) {
-    const struct oxp_yaml_node *found[ROUTE_KEYS] = {NULL};
-    if (!oxp_settings_keys(reader, node, &route_keys, found)) {
+    const struct oxp_yaml_node *found[ROUTE_KEYS];
+    if (!oxp_fields_find(fields, node, &route_keys, found)) {
         return;
     }
     if (found[ROUTE_RECEIVER] == NULL) {
-        oxp_settings_fault(reader, node, "alerting.route: receiver is missing");
+        OXP_FAULT(fields, node, "alerting.route: receiver is missing");
         return;
     }
-    const char *name = oxp_settings_text(reader, found[ROUTE_RECEIVER], "");
-    for (size_t i = 0; reader->status == OXP_OK && i < config->receiver_count; i++) {
+    const char *name = oxp_fields_text(fields, found[ROUTE_RECEIVER], "");
+    for (size_t i = 0; fields->status == OXP_OK && i < config->receiver_count; i++) {
         if (strcmp(config->receivers[i].name, name) == 0) {
             config->route = &config->receivers[i];
         }
     }
-    if (reader->status == OXP_OK && config->route == NULL) {
-        oxp_settings_fault(reader, found[ROUTE_RECEIVER], "alerting.route: there is no receiver %.100s", name);
+    if (fields->status == OXP_OK && config->route == NULL) {
+        OXP_FAULT(fields, found[ROUTE_RECEIVER], "alerting.route: there is no receiver %.100s", name);
     }
-    read_group_by(reader, found[ROUTE_GROUP_BY], config);
-    config->group_wait_ms = oxp_settings_duration(reader, found[ROUTE_GROUP_WAIT], GROUP_WAIT_MS);
-    config->group_interval_ms = oxp_settings_duration(reader, found[ROUTE_GROUP_INTERVAL], GROUP_INTERVAL_MS);
-    config->repeat_interval_ms = oxp_settings_duration(reader, found[ROUTE_REPEAT_INTERVAL], REPEAT_INTERVAL_MS);
-    if (reader->status == OXP_OK && config->group_interval_ms == 0) {
-        oxp_settings_fault(reader, found[ROUTE_GROUP_INTERVAL], "group_interval: it cannot be zero");
+    read_group_by(fields, found[ROUTE_GROUP_BY], config);
+    config->group_wait_ms = oxp_fields_duration(fields, found[ROUTE_GROUP_WAIT], GROUP_WAIT_MS);
+    config->group_interval_ms = oxp_fields_duration(fields, found[ROUTE_GROUP_INTERVAL], GROUP_INTERVAL_MS);
+    config->repeat_interval_ms = oxp_fields_duration(fields, found[ROUTE_REPEAT_INTERVAL], REPEAT_INTERVAL_MS);
+    if (fields->status == OXP_OK && config->group_interval_ms == 0) {
+        OXP_FAULT(fields, found[ROUTE_GROUP_INTERVAL], "group_interval: it cannot be zero");
     }
-    if (reader->status == OXP_OK && config->repeat_interval_ms == 0) {
-        oxp_settings_fault(reader, found[ROUTE_REPEAT_INTERVAL], "repeat_interval: it cannot be zero");
+    if (fields->status == OXP_OK && config->repeat_interval_ms == 0) {
+        OXP_FAULT(fields, found[ROUTE_REPEAT_INTERVAL], "repeat_interval: it cannot be zero");
     }
 }
 
@@ -303,57 +306,55 @@ static struct oxp_view place_of(const char *url) {
     return oxp_view_from(host);
 }
 
-static void name_member(struct oxp_settings_reader *reader, const struct oxp_yaml_node *node,
-                        struct oxp_target *member) {
+static void name_member(struct oxp_fields *fields, const struct oxp_yaml_node *node, struct oxp_target *member) {
     if (strpbrk(member->url, "?#") != NULL) {
-        oxp_settings_fault(reader, node, "alerting.alertmanagers: a url has no query and no fragment");
+        OXP_FAULT(fields, node, "alerting.alertmanagers: a url has no query and no fragment");
         return;
     }
     size_t len = strlen(member->url);
     while (member->url[len - 1] == '/') {
         len--;
     }
-    member->url = format_name(reader, "%.*s/api/v2/alerts", (int)len, member->url);
-    if (reader->status == OXP_OK) {
+    member->url = format_name(fields, "%.*s/api/v2/alerts", (int)len, member->url);
+    if (fields->status == OXP_OK) {
         struct oxp_view place = place_of(member->url);
         place.len -= strlen("/api/v2/alerts");
-        member->queue = format_name(reader, "alertmanager/%.*s", (int)place.len, place.ptr);
+        member->queue = format_name(fields, "alertmanager/%.*s", (int)place.len, place.ptr);
     }
 }
 
-static void read_member(struct oxp_settings_reader *reader, const struct oxp_yaml_node *node,
-                        struct oxp_target *member) {
+static void read_member(struct oxp_fields *fields, const struct oxp_yaml_node *node, struct oxp_target *member) {
     const struct oxp_yaml_node *found[MEMBER_KEYS] = {NULL};
     if (node->kind == OXP_YAML_SCALAR) {
         found[MEMBER_URL] = node;
-    } else if (!oxp_settings_keys(reader, node, &member_keys, found)) {
+    } else if (!oxp_fields_find(fields, node, &member_keys, found)) {
         return;
     }
     if (found[MEMBER_URL] == NULL) {
-        oxp_settings_fault(reader, node, "alerting.alertmanagers: url is missing");
+        OXP_FAULT(fields, node, "alerting.alertmanagers: url is missing");
     }
-    read_url(reader, found[MEMBER_URL], member);
-    read_timeout(reader, found[MEMBER_TIMEOUT], member);
-    read_http(reader, found[MEMBER_HTTP], member);
-    if (reader->status == OXP_OK) {
-        name_member(reader, found[MEMBER_URL], member);
+    read_url(fields, found[MEMBER_URL], member);
+    read_timeout(fields, found[MEMBER_TIMEOUT], member);
+    read_http(fields, found[MEMBER_HTTP], member);
+    if (fields->status == OXP_OK) {
+        name_member(fields, found[MEMBER_URL], member);
     }
 }
 
-static void read_members(struct oxp_settings_reader *reader, const struct oxp_yaml_node *list,
+static void read_members(struct oxp_fields *fields, const struct oxp_yaml_node *list,
                          struct oxp_alerting_config *config) {
     const struct oxp_yaml_node *node =
-        oxp_settings_list(reader, list, "alerting.alertmanagers", &config->alertmanager_count);
-    config->alertmanagers = oxp_arena_zero(reader->arena, config->alertmanager_count, sizeof *config->alertmanagers);
+        oxp_fields_children(fields, list, OXP_YAML_SEQUENCE, &config->alertmanager_count);
+    config->alertmanagers = oxp_arena_zero(fields->arena, config->alertmanager_count, sizeof *config->alertmanagers);
     if (config->alertmanagers == NULL) {
-        oxp_settings_no_memory(reader);
+        oxp_fields_no_memory(fields);
         return;
     }
-    for (size_t i = 0; node != NULL && reader->status == OXP_OK; node = node->next, i++) {
-        read_member(reader, node, &config->alertmanagers[i]);
-        for (size_t k = 0; reader->status == OXP_OK && k < i; k++) {
+    for (size_t i = 0; node != NULL && fields->status == OXP_OK; node = node->next, i++) {
+        read_member(fields, node, &config->alertmanagers[i]);
+        for (size_t k = 0; fields->status == OXP_OK && k < i; k++) {
             if (strcmp(config->alertmanagers[k].queue, config->alertmanagers[i].queue) == 0) {
-                oxp_settings_fault(reader, node, "alerting.alertmanagers: this one stands there twice");
+                OXP_FAULT(fields, node, "alerting.alertmanagers: this one stands there twice");
             }
         }
     }
@@ -375,19 +376,18 @@ static const char *const top_later[] = {"global",
                                         NULL};
 static const struct oxp_keys top_keys = {"alerting", top_names, TOP_KEYS, top_later, NULL};
 
-static void read_top(struct oxp_settings_reader *reader, const struct oxp_yaml_node *root,
-                     struct oxp_alerting_config *config) {
+static void read_top(struct oxp_fields *fields, const struct oxp_yaml_node *root, struct oxp_alerting_config *config) {
     const struct oxp_yaml_node *found[TOP_KEYS] = {NULL};
-    if (root == NULL || root->kind == OXP_YAML_NULL || !oxp_settings_keys(reader, root, &top_keys, found)) {
+    if (root == NULL || root->kind == OXP_YAML_NULL || !oxp_fields_find(fields, root, &top_keys, found)) {
         return;
     }
-    read_receivers(reader, found[TOP_RECEIVERS], config);
-    if (reader->status == OXP_OK && found[TOP_ROUTE] != NULL) {
-        read_route(reader, found[TOP_ROUTE], config);
+    read_receivers(fields, found[TOP_RECEIVERS], config);
+    if (fields->status == OXP_OK && found[TOP_ROUTE] != NULL) {
+        read_route(fields, found[TOP_ROUTE], config);
     } else if (config->receiver_count != 0) {
-        oxp_settings_fault(reader, found[TOP_RECEIVERS], "alerting: there are receivers, but no route to them");
+        OXP_FAULT(fields, found[TOP_RECEIVERS], "alerting: there are receivers, but no route to them");
     }
-    read_members(reader, found[TOP_ALERTMANAGERS], config);
+    read_members(fields, found[TOP_ALERTMANAGERS], config);
 }
 
 static void add_recipient(struct oxp_alerting_config *config, struct oxp_target *target, const char *integration) {
@@ -398,14 +398,14 @@ static void add_recipient(struct oxp_alerting_config *config, struct oxp_target 
                                                                            .ctx = target};
 }
 
-static void list_recipients(struct oxp_settings_reader *reader, struct oxp_alerting_config *config) {
+static void list_recipients(struct oxp_fields *fields, struct oxp_alerting_config *config) {
     size_t count = config->alertmanager_count;
     for (size_t i = 0; i < config->receiver_count; i++) {
         count += config->receivers[i].count;
     }
-    config->recipients = oxp_arena_zero(reader->arena, count, sizeof *config->recipients);
+    config->recipients = oxp_arena_zero(fields->arena, count, sizeof *config->recipients);
     if (config->recipients == NULL) {
-        oxp_settings_no_memory(reader);
+        oxp_fields_no_memory(fields);
         return;
     }
     for (size_t i = 0; i < config->receiver_count; i++) {
@@ -430,14 +430,19 @@ enum oxp_status oxp_alerting_config_read(const struct oxp_yaml_node *root, const
         return oxp_error_set(error, OXP_ERR_NOMEM, 0, 0, "out of memory");
     }
     oxp_arena_init(&config->arena, 0);
-    struct oxp_settings_reader reader = {.arena = &config->arena, .error = error, .directory = directory_of(path)};
-    read_top(&reader, root, config);
-    if (reader.status == OXP_OK) {
-        list_recipients(&reader, config);
+    struct oxp_fields fields = {.arena = &config->arena,
+                                .error = error,
+                                .directory = directory_of(path),
+                                .null = OXP_NULL_ABSENT,
+                                .quoted_is_text = true,
+                                .duration = oxp_duration_read};
+    read_top(&fields, root, config);
+    if (fields.status == OXP_OK) {
+        list_recipients(&fields, config);
     }
-    if (reader.status != OXP_OK) {
+    if (fields.status != OXP_OK) {
         oxp_alerting_config_free(config);
-        return reader.status;
+        return fields.status;
     }
     *config_out = config;
     return OXP_OK;

@@ -174,15 +174,68 @@ enum oxp_status oxp_group_tell(struct oxp_alerting *alerting, struct oxp_entry *
     return OXP_OK;
 }
 
-void oxp_groups_lose(struct oxp_alerting *alerting, int64_t now_ms) {
+/* ---- What the rules do not speak of ---- */
+
+struct losing {
+    struct oxp_alerting *alerting;
+    int64_t now_ms;
+    bool awaits;                  /* some may still be spoken of */
+    size_t regrouped;             /* G9 */
+    const struct oxp_group *left; /* by one of these */
+};
+
+static bool is_awaited(const struct oxp_alerting *alerting, const struct oxp_member *member) {
+    return alerting->options.awaits != NULL &&
+           alerting->options.awaits(alerting->options.ctx,
+                                    oxp_pairs_get(member->notice->labels, OXP_VIEW("alertname")));
+}
+
+static void lose_member(struct losing *losing, struct oxp_member *member) {
+    if (member->entry == NULL && oxp_alerting_fires(losing->alerting, member->notice)) {
+        member->state = OXP_MEMBER_OVER;
+        member->owed = 0;
+        losing->regrouped++;
+        losing->left = member->group;
+    } else if (is_awaited(losing->alerting, member)) {
+        losing->awaits = true;
+        return;
+    } else {
+        member->state = OXP_MEMBER_RESOLVED;
+        member->ends_ms = losing->now_ms > member->starts_ms ? losing->now_ms : member->starts_ms;
+    }
+    member->unconfirmed = false;
+}
+
+/* Best effort: an outbox that cannot take it has other troubles. */
+static void note_regrouped(const struct losing *losing) {
+    struct oxp_buf text;
+    struct oxp_view key = losing->left->key;
+    oxp_buf_init(&text, 0);
+    oxp_buf_append_format(&text,
+                          "%zu alerts that fire are in other groups since group_by was changed; their old ones, ",
+                          losing->regrouped);
+    oxp_buf_append(&text, key.ptr, key.len < OXP_SUMMARY_MAX ? key.len : OXP_SUMMARY_MAX);
+    oxp_buf_append_text(&text, " for one, end without a telling");
+    struct oxp_outbox_note note = {OXP_VIEW("alerting.regrouped"), oxp_buf_view(&text)};
+    struct oxp_outbox_write write = {.notes = &note, .note_count = 1};
+    if (oxp_buf_status(&text) == OXP_OK) {
+        (void)oxp_alerting_put(losing->alerting, &write, losing->now_ms);
+    }
+    oxp_buf_fini(&text);
+}
+
+bool oxp_groups_lose(struct oxp_alerting *alerting, int64_t now_ms) {
+    struct losing losing = {.alerting = alerting, .now_ms = now_ms};
     struct oxp_group *group;
     for (size_t i = 0; (group = oxp_map_next(&alerting->groups, &i)) != NULL;) {
         for (struct oxp_member *member = group->members; member != NULL; member = member->next) {
-            if (member->unconfirmed && member->state == OXP_MEMBER_FIRING) {
-                member->state = OXP_MEMBER_RESOLVED;
-                member->ends_ms = now_ms > member->starts_ms ? now_ms : member->starts_ms;
+            if (member->unconfirmed) { /* and fires, or it would not be */
+                lose_member(&losing, member);
             }
-            member->unconfirmed = false;
         }
     }
+    if (losing.left != NULL) {
+        note_regrouped(&losing);
+    }
+    return !losing.awaits;
 }

@@ -212,6 +212,14 @@ struct oxp_entry *oxp_entry_restore(struct oxp_alerting *alerting, struct oxp_no
     return entry;
 }
 
+bool oxp_alerting_fires(struct oxp_alerting *alerting, const struct oxp_notice *notice) {
+    pthread_mutex_lock(&alerting->lock);
+    const struct oxp_entry *entry = oxp_map_get(&alerting->entries, notice->key);
+    bool fires = entry != NULL && (entry->known || entry->listed) && !entry->said.resolved;
+    pthread_mutex_unlock(&alerting->lock);
+    return fires;
+}
+
 bool oxp_alerting_is_crowded(struct oxp_alerting *alerting) {
     pthread_mutex_lock(&alerting->lock);
     bool crowded = alerting->entries.count > OXP_ALERTING_MAX / 2;

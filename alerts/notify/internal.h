@@ -19,12 +19,19 @@
  *     tried again each second. What fired in it and was not told is `missed`: when it is resolved before a put
  * succeeds, a flush is needed all the same, and tells it as resolved (as firing to one that wants no resolved ones, as
  * the message would have that could not be put). Where the alerts that are known come near their bound, missed ones
- * that are over are let go. G7. A telling that takes the place of an unsent one also holds what that one said to be
- * resolved (`owed`): else the receiver would never hear of it. A resolved state supersedes an unsent firing one and is
- * told: the receiver sees from startsAt that there was something. G8. After a restart the ledger says what was told.
- * Its alerts are taken to fire, unconfirmed, until the rules speak of them; those that they do not within
- * OXP_ALERTING_LOST_MS of being ready are resolved. Groups with unconfirmed alerts wait for the rules to be ready, and
- * are not repeated. */
+ * that are over are let go.
+ * G7. A telling that takes the place of an unsent one also holds what that one said to be resolved (`owed`): else the
+ * receiver would never hear of it. A resolved state supersedes an unsent firing one and is told: the receiver sees from
+ * startsAt that there was something.
+ * G8. After a restart or a reload the ledger says what was told. Its alerts are taken to fire, unconfirmed, until the
+ * rules speak of them; those that they do not within OXP_ALERTING_LOST_MS of being ready are resolved, unless a rule of
+ * their name is awaited still. Groups with unconfirmed alerts wait for the rules to be ready, and are not repeated.
+ * G9. An alert that under a changed group_by belongs into another group, and fires there, is not told as resolved by
+ * its old one: a receiver that goes by fingerprints would take it for over. It leaves the old group untold; a note says
+ * so. When it does not fire, G8 resolves it in its old group.
+ * G10. What a webhook was told is remembered for OXP_ALERTING_GONE_MS after it has gone from the configuration, as long
+ * as what waits for it: when it is back, G8 compares that with what fires then. So a firing state that has waited is
+ * superseded by the present one, or followed by a resolved one. */
 #ifndef OXP_NOTIFY_INTERNAL_H
 #define OXP_NOTIFY_INTERNAL_H
 
@@ -34,9 +41,12 @@
 #include "lib/base/map.h"
 #include <pthread.h>
 
-#define OXP_ALERTING_AGAIN_MS 1000    /* after a failure */
-#define OXP_ALERTING_IDLE_MS 60000    /* between two turns at most */
-#define OXP_ALERTING_PART (512 << 10) /* bytes of a message to an Alertmanager, about */
+#define OXP_ALERTING_AGAIN_MS 1000               /* after a failure */
+#define OXP_ALERTING_AWAIT_MS 10000              /* between two looks at what the rules owe */
+#define OXP_ALERTING_GONE_MS INT64_C(1209600000) /* 14 days, the outbox' greatest age (G10) */
+#define OXP_ALERTING_IDLE_MS 60000               /* between two turns at most */
+#define OXP_SUMMARY_MAX 200                      /* bytes of a group's key for people */
+#define OXP_ALERTING_PART (512 << 10)            /* bytes of a message to an Alertmanager, about */
 
 struct oxp_said { /* of an alert, by the rules */
     bool resolved;
@@ -54,8 +64,10 @@ struct oxp_entry {
     /* The turn's; `notice` is replaced under the lock, so that both may read it: */
     struct oxp_notice *notice;
     struct oxp_said now;
-    bool known; /* `now` was said by the rules since the start */
-    bool news;  /* not yet put for Alertmanagers */
+    bool known;            /* `now` was said by the rules since the start */
+    bool news;             /* not yet put for Alertmanagers */
+    size_t left_out_bytes; /* too large for the Alertmanagers; 0 = it is not */
+    bool left_out_said;
     struct oxp_member *member;
     struct oxp_entry *next_taken;
     struct oxp_entry *previous, *next; /* of all that the turn knows */
@@ -122,6 +134,8 @@ struct oxp_alerting {
 bool oxp_alerting_take(struct oxp_alerting *alerting, int64_t now_ms);
 /* An entry for an alert of the ledger, which the rules have not spoken of; NULL without memory or past the bound. */
 struct oxp_entry *oxp_entry_restore(struct oxp_alerting *alerting, struct oxp_notice *notice);
+/* True when the rules have said that this alert fires, and not that it was resolved. */
+bool oxp_alerting_fires(struct oxp_alerting *alerting, const struct oxp_notice *notice);
 /* Frees entries that nobody needs any more. */
 void oxp_alerting_sweep(struct oxp_alerting *alerting, int64_t now_ms);
 void oxp_entry_free(struct oxp_entry *entry);
@@ -140,8 +154,8 @@ struct oxp_member *oxp_member_new(struct oxp_group *group, struct oxp_notice *no
 /* Members that are over and have no bit left go, and the group with the last of them: true when it is gone. */
 bool oxp_group_prune(struct oxp_alerting *alerting, struct oxp_group *group);
 void oxp_group_free(struct oxp_group *group);
-/* G8: gives up what the rules do not speak of. */
-void oxp_groups_lose(struct oxp_alerting *alerting, int64_t now_ms);
+/* G8 and G9: gives up what the rules do not speak of. False while some of it is awaited. */
+bool oxp_groups_lose(struct oxp_alerting *alerting, int64_t now_ms);
 
 /* ---- telling.c ---- */
 /* Flushes what is due and gives when the next will be; INT64_MAX = none. */
@@ -155,7 +169,7 @@ enum oxp_outbox_priority oxp_notice_priority(const struct oxp_notice *notice);
  * `value` when there is none. */
 void oxp_ledger_write(const struct oxp_group *group, const struct oxp_target *target, size_t bit, int64_t told_ms,
                       struct oxp_buf *key, struct oxp_buf *value);
-/* Fills the groups from the ledger; what belongs to receivers that are no more is removed. */
+/* Fills the groups from the ledger; what is of no use any more is removed. */
 enum oxp_status oxp_ledger_read(struct oxp_alerting *alerting, struct oxp_error *error);
 
 /* ---- members.c ---- */

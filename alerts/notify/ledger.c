@@ -138,6 +138,18 @@ static enum oxp_status read_group(struct oxp_alerting *alerting, const struct ox
     return status;
 }
 
+/* G10: of a webhook that is no more. */
+static bool is_too_old(const struct oxp_alerting *alerting, const struct oxp_json *value) {
+    const struct oxp_json *alerts = oxp_json_get(value, "alerts");
+    int64_t now_ms = oxp_clock_wall(alerting->options.clock).ns / OXP_NS_PER_MS;
+    int64_t last_ms = number_of(value, "told_ms");
+    for (size_t i = 0; i < oxp_json_size(alerts); i++) {
+        int64_t ends_ms = number_of(oxp_json_at(alerts, i), "ends_ms");
+        last_ms = ends_ms > last_ms ? ends_ms : last_ms;
+    }
+    return now_ms - last_ms >= OXP_ALERTING_GONE_MS;
+}
+
 /* One value of the ledger. OXP_END: it is of no use any more. */
 static enum oxp_status read_value(struct oxp_alerting *alerting, struct oxp_view text) {
     struct oxp_json *value = NULL;
@@ -147,7 +159,7 @@ static enum oxp_status read_value(struct oxp_alerting *alerting, struct oxp_view
     }
     size_t place = place_of(alerting->config, oxp_json_text_of(oxp_json_get(value, "queue")));
     size_t count = alerting->config->route == NULL ? 0 : alerting->config->route->count;
-    status = place >= count ? OXP_END : read_group(alerting, value, place);
+    status = place < count ? read_group(alerting, value, place) : is_too_old(alerting, value) ? OXP_END : OXP_OK;
     oxp_json_free(value);
     return status;
 }

@@ -66,8 +66,8 @@ static void tally(struct parts *parts, const struct oxp_entry *entry) {
     }
 }
 
-/* An alert of half a megabyte stays out, or nothing would ever be sent again. */
-static void add_alert(struct parts *parts, const struct oxp_entry *entry) {
+/* One that is too large stays out, or nothing would ever be sent again. */
+static void add_alert(struct parts *parts, struct oxp_entry *entry) {
     struct part *part = parts->count == 0 ? NULL : &parts->part[parts->count - 1];
     struct oxp_news news = {.notice = entry->notice,
                             .resolved = entry->now.resolved,
@@ -82,7 +82,11 @@ static void add_alert(struct parts *parts, const struct oxp_entry *entry) {
     size_t len = part->content.len;
     oxp_buf_append_char(&part->content, len == 0 ? '[' : ',');
     oxp_news_write(&part->content, &news);
-    if (oxp_buf_status(&part->content) == OXP_ERR_LIMIT || part->content.len - len > OXP_ALERTING_PART / 2) {
+    size_t bytes = part->content.len - len - 1;
+    bool fits = oxp_buf_status(&part->content) != OXP_ERR_LIMIT && bytes <= OXP_ALERTING_ALERT_MAX;
+    entry->left_out_said = entry->left_out_said && !fits;
+    entry->left_out_bytes = fits ? 0 : bytes;
+    if (!fits) {
         part->content.len = len;
         part->content.status = OXP_OK;
         return;
@@ -92,7 +96,7 @@ static void add_alert(struct parts *parts, const struct oxp_entry *entry) {
 
 static struct parts build(struct oxp_alerting *alerting, int64_t now_ms) {
     struct parts parts = {.priority = OXP_OUTBOX_INFO};
-    for (const struct oxp_entry *entry = alerting->all; entry != NULL && !parts.failed; entry = entry->next) {
+    for (struct oxp_entry *entry = alerting->all; entry != NULL && !parts.failed; entry = entry->next) {
         if (is_wanted(entry, now_ms)) {
             add_alert(&parts, entry);
         }
@@ -133,6 +137,40 @@ static bool put(struct oxp_alerting *alerting, const struct parts *parts, int64_
     bool done = oxp_alerting_put(alerting, &write, now_ms);
     free(messages);
     return done;
+}
+
+/* ---- What was left out ---- */
+
+static bool note_left_out(struct oxp_alerting *alerting, const struct oxp_entry *entry, struct oxp_view name,
+                          int64_t now_ms) {
+    struct oxp_error text = {0};
+    oxp_error_set(&text, OXP_OK, 0, 0,
+                  "%.*s (fingerprint %016" PRIx64 ") is in no message to Alertmanagers: at least %zu bytes, of %u",
+                  (int)(name.len < 128 ? name.len : 128), name.ptr, entry->notice->fingerprint, entry->left_out_bytes,
+                  OXP_ALERTING_ALERT_MAX);
+    const struct oxp_outbox_note note = {OXP_VIEW("alerting.too_large"), oxp_view_from(text.text)};
+    const struct oxp_outbox_write write = {.notes = &note, .note_count = 1};
+    return oxp_alerting_put(alerting, &write, now_ms);
+}
+
+/* Each once; of those that the outbox does not take, when everything is put again. */
+static void say_left_out(struct oxp_alerting *alerting, int64_t now_ms) {
+    for (struct oxp_entry *entry = alerting->all; entry != NULL; entry = entry->next) {
+        if (entry->left_out_bytes == 0 || entry->left_out_said) {
+            continue;
+        }
+        struct oxp_view name = oxp_pairs_get(entry->notice->labels, OXP_VIEW("alertname"));
+        if (!note_left_out(alerting, entry, name, now_ms)) {
+            return;
+        }
+        entry->left_out_said = true;
+        pthread_mutex_lock(&alerting->lock);
+        alerting->stats.left_out++;
+        pthread_mutex_unlock(&alerting->lock);
+        if (alerting->options.on_left_out != NULL) {
+            alerting->options.on_left_out(alerting->options.ctx, name, entry->left_out_bytes);
+        }
+    }
 }
 
 /* When something is to be put. */
@@ -177,5 +215,6 @@ int64_t oxp_members_turn(struct oxp_alerting *alerting, int64_t now_ms) {
         alerting->members_again_ms = now_ms + OXP_ALERTING_AGAIN_MS;
     }
     free_parts(&parts);
+    say_left_out(alerting, now_ms);
     return due(alerting, now_ms);
 }

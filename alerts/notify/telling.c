@@ -6,7 +6,7 @@
 
 /* How soon a group that is over looks whether what it told has arrived, and goes: Alertmanager looks for empty groups
  * so often. */
-enum { SUMMARY_MAX = 200, SETTLE_MS = 30000, FLUSHES_MAX = 200 };
+enum { SETTLE_MS = 30000, FLUSHES_MAX = 200 };
 
 /* ---- Putting ---- */
 
@@ -198,7 +198,8 @@ static void write_summary(struct telling *telling, size_t firing, size_t resolve
         oxp_buf_append_format(&telling->summary, "RESOLVED:%zu", resolved);
     }
     struct oxp_view key = telling->group->key;
-    oxp_buf_append_format(&telling->summary, "] %.*s", (int)(key.len < SUMMARY_MAX ? key.len : SUMMARY_MAX), key.ptr);
+    oxp_buf_append_format(&telling->summary, "] %.*s", (int)(key.len < OXP_SUMMARY_MAX ? key.len : OXP_SUMMARY_MAX),
+                          key.ptr);
 }
 
 /* When what is new in the telling began; 0 = nothing is. */

@@ -132,6 +132,7 @@ static void run_rule(struct oxp_evaluation *evaluation, int64_t now_ms) {
     rules->evaluations++;
     rules->failures += status != OXP_OK;
     state->health = error->text[0] == '\0' ? OXP_RULE_OK : OXP_RULE_FAILED;
+    state->known = state->known || (status == OXP_OK && !evaluation->held);
     state->error = *error;
     state->last_ms = now_ms;
     state->seconds = (double)took / 1e9;

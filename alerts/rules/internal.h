@@ -40,6 +40,7 @@ struct oxp_rule_state {
     uint64_t round;               /* evaluations; what the last one gave has it as its round */
     struct oxp_alert_watch watch;
     enum oxp_rule_health health;
+    bool known;             /* it was evaluated without a failure, and nothing held: all its alerts are here */
     struct oxp_error error; /* of the last evaluation; its text is "" when there was none */
     int64_t last_ms;
     double seconds;

@@ -106,6 +106,7 @@ static void take_rule(struct oxp_rule_state *state) {
     state->watch = from->watch;
     if (oxp_view_equal(state->rule->query, from->rule->query)) {
         state->health = from->health;
+        state->known = from->known;
         state->error = from->error;
         state->last_ms = from->last_ms;
         state->seconds = from->seconds;

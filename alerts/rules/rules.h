@@ -80,8 +80,8 @@ void oxp_rules_run_at(struct oxp_rules *rules, int64_t time_ms);
  * a listener that begins anew, and must not wait for the next evaluation of a group with a long interval. The thread
  * that runs the rules. */
 void oxp_rules_tell_all(struct oxp_rules *rules, int64_t now_ms);
-/* True while an alerting rule of this name has not been evaluated since it was loaded, or fails: its alerts may not be
- * known. Any thread. */
+/* True while an alerting rule of this name has not been evaluated since it was loaded, or not without a failure, or not
+ * while nothing was held: its alerts may not be known. Any thread. */
 bool oxp_rules_awaits(struct oxp_rules *rules, struct oxp_view name);
 
 /* ---- State across a restart ---- One text; the caller keeps it (a file, a database). */

@@ -81,7 +81,7 @@ bool oxp_rules_awaits(struct oxp_rules *rules, struct oxp_view name) {
     for (size_t g = 0; g < rules->group_count && !awaits; g++) {
         for (size_t r = 0; r < rules->groups[g].count && !awaits; r++) {
             const struct oxp_rule_state *state = &rules->groups[g].rules[r];
-            awaits = state->health != OXP_RULE_OK && state->rule->kind == OXP_RULE_ALERTING &&
+            awaits = !state->known && state->rule->kind == OXP_RULE_ALERTING &&
                      oxp_view_equal(oxp_symbol_view(state->rule->name), name);
         }
     }

@@ -45,11 +45,11 @@ static void check_recipients(const struct oxp_alerting_config *config) {
 
 static void turn_over(struct oxp_view value) {
     struct oxp_outbox_options outbox = {0};
-    struct oxp_outbox_value row = {OXP_VIEW("group/r/webhook/0/{}:{}"), value};
+    struct oxp_outbox_value row = {OXP_VIEW("group/r/webhook/one/{}:{}"), value};
     struct oxp_outbox_write write = {.values = &row, .value_count = 1};
     struct oxp_alerting_options options = {
-        .config = read_config(
-            OXP_VIEW("{route: {receiver: r}, receivers: [{name: r, webhook_configs: [{url: 'http://h'}]}]}")),
+        .config = read_config(OXP_VIEW(
+            "{route: {receiver: r}, receivers: [{name: r, webhook_configs: [{name: one, url: 'http://h'}]}]}")),
         .clock = oxp_clock_system()};
     struct oxp_alerting *alerting = NULL;
     if (options.config == NULL || oxp_outbox_open(&outbox, NOW_MS, &options.outbox, NULL, NULL) != OXP_OK) {

@@ -138,7 +138,52 @@ static void test_at_work(void **state) {
     close_setting(&setting);
 }
 
+/* What an older version has left: it goes over whole, or is as it was. */
+static void upgrade(void *ctx) {
+    static const char old_value[] = "{\"queue\":\"r/webhook/1\",\"labels\":{},\"told_ms\":1,\"alerts\":[]}";
+    struct setting *setting = ctx;
+    struct oxp_outbox *outbox = NULL;
+    struct oxp_outbox_options options = {0};
+    struct oxp_alerting_config *config = NULL;
+    struct oxp_error error = {0};
+    struct oxp_outbox_message message = {
+        .receiver = OXP_VIEW("r/webhook/1"), .integration = OXP_VIEW("webhook"), .content = OXP_VIEW("x")};
+    struct oxp_outbox_value value = {OXP_VIEW("group/r/webhook/1/{}:{}"), oxp_view_from(old_value)};
+    struct oxp_outbox_write write = {.messages = &message, .message_count = 1, .values = &value, .value_count = 1};
+    if (oxp_outbox_open(&options, START_MS, &outbox, NULL, NULL) == OXP_OK &&
+        oxp_outbox_put(outbox, &write, START_MS, NULL) == OXP_OK &&
+        oxp_alerting_config_read(setting->root, "x.yml", &config, NULL) == OXP_OK) {
+        enum oxp_status status = oxp_alerting_upgrade(config, outbox, START_MS, &error);
+        assert_true(status == OXP_OK || (status == OXP_ERR_NOMEM && error.text[0] != '\0') || status == OXP_ERR_IO);
+        if (status != OXP_OK) {
+            status = oxp_alerting_upgrade(config, outbox, START_MS, &error); /* only one allocation fails in a run */
+        }
+        struct oxp_arena arena;
+        struct oxp_outbox_value *values;
+        size_t count = 0;
+        oxp_arena_init(&arena, 0);
+        if (status == OXP_OK &&
+            oxp_outbox_values(outbox, OXP_VIEW("group/r/webhook/f-"), &arena, &values, &count) == OXP_OK) {
+            assert_int_equal(count, 1);
+            assert_true(oxp_view_starts(values[0].value, OXP_VIEW("{\"queue\":\"r/webhook/f-151a27db\",\"labels\"")));
+            assert_int_equal(waiting(outbox), 1);
+        }
+        oxp_arena_fini(&arena);
+    }
+    oxp_alerting_config_free(config);
+    oxp_outbox_close(outbox);
+}
+
+static void test_upgrade(void **state) {
+    (void)state;
+    struct setting setting;
+    open_setting(&setting);
+    assert_true(alloc_fail_each(upgrade, &setting) >= 10);
+    close_setting(&setting);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_configuration), cmocka_unit_test(test_at_work)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_configuration), cmocka_unit_test(test_at_work),
+                                       cmocka_unit_test(test_upgrade)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,8 @@
 #include "alerts/notify/settings.h"
 #include "tests/unit/alerts/notify/world.h"
 
+#include <stdio.h>
+
 #define RECEIVER "receivers: [{name: r, webhook_configs: [{url: 'http://h/'}]}]\n"
 
 static enum oxp_status read_text(const char *text, struct oxp_alerting_config **config_out, struct oxp_error *error) {
@@ -21,11 +23,13 @@ static void test_accepts(void **state) {
         {"nothing", "", ""},
         {"empty", "{}", ""},
         {"nulls", "{route: , receivers: , alertmanagers: }", ""},
-        {"plain", "route: {receiver: r}\n" RECEIVER, "r/webhook/0=webhook "},
+        {"plain", "route: {receiver: r}\n" RECEIVER, "r/webhook/h-2422b0c8=webhook "},
         {"two receivers",
          "route: {receiver: b}\nreceivers: [{name: a, webhook_configs: [{url: 'https://h:1/x?y'}, {url_file: f}]}, "
          "{name: b}]",
-         "a/webhook/0=webhook a/webhook/1=webhook "},
+         "a/webhook/h:1-18cc995d=webhook a/webhook/f-151a27db=webhook "},
+        {"named", "route: {receiver: r}\nreceivers: [{name: r, webhook_configs: [{name: a.b-C_1, url: 'http://h'}]}]",
+         "r/webhook/a.b-C_1=webhook "},
         {"alertmanagers", "alertmanagers: ['http://u:p@h:9093//', {url: 'https://[::1]:1/a/b'}, 'http://x']",
          "alertmanager/h:9093=alertmanager alertmanager/[::1]:1/a/b=alertmanager alertmanager/x=alertmanager "},
         {"all of http_config",
@@ -33,7 +37,8 @@ static void test_accepts(void **state) {
          "{url: 'http://i', http_config: {authorization: {type: Key, credentials_file: f}}},"
          "{url: 'http://j', http_config: {basic_auth: {username: u, password_file: f}}}]",
          "alertmanager/h=alertmanager alertmanager/i=alertmanager alertmanager/j=alertmanager "},
-        {"zero wait", "route: {receiver: r, group_wait: 0s, group_by: ['...']}\n" RECEIVER, "r/webhook/0=webhook "},
+        {"zero wait", "route: {receiver: r, group_wait: 0s, group_by: ['...']}\n" RECEIVER,
+         "r/webhook/h-2422b0c8=webhook "},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct oxp_alerting_config *config = NULL;
@@ -101,6 +106,12 @@ static void test_refuses(void **state) {
          "url: expected http:// or https:// with a host"},
         {"receivers: [{name: a, webhook_configs: [{url: 'http://h/a b'}]}]", 1, 47,
          "url: expected http:// or https:// with a host"},
+        {"receivers: [{name: a, webhook_configs: [{name: 0, url: 'http://h'}]}]", 1, 48,
+         "name: of a webhook it is a letter, then letters, digits, _, - and ."},
+        {"receivers: [{name: a, webhook_configs: [{name: 'a/b', url: 'http://h'}]}]", 1, 48,
+         "name: of a webhook it is a letter, then letters, digits, _, - and ."},
+        {"receivers: [{name: a, webhook_configs: [{name: x, url: 'http://h'}, {name: x, url: 'http://i'}]}]", 1, 69,
+         "webhook_configs: two are called x"},
         {"receivers: [{name: a, webhook_configs: [{url: 'http://h', send_resolved: yes}]}]", 1, 74,
          "send_resolved: found \"yes\"; expected true or false"},
         {"receivers: [{name: a, webhook_configs: [{url: 'http://h', max_alerts: -1}]}]", 1, 71,
@@ -164,11 +175,67 @@ static void test_values(void **state) {
     oxp_alerting_config_free(config);
 }
 
+/* A queue goes by what its webhook points at, wherever in the list it stands. */
+static void test_queues(void **state) {
+    (void)state;
+    static const struct {
+        const char *one, *other;
+        bool equal;
+    } rows[] = {
+        {"url: 'http://h/a'", "url: 'http://h/a'", true},
+        {"url: 'http://h/a'", "url: 'http://h/b'", false},
+        {"url: 'http://h/a?k=1'", "url: 'http://h/a?k=2'", false},
+        {"url: 'http://h/a'", "url: 'https://h/a'", false},
+        {"url: 'http://h:1/a'", "url: 'http://h:2/a'", false},
+        {"url: 'http://u:p@h/a'", "url: 'http://u:q@h/a'", true}, /* a new password, the same place */
+        {"url_file: x/f", "url_file: x/f", true},
+        {"url_file: x/f", "url_file: y/f", false},
+        {"name: n, url: 'http://h/a'", "name: n, url: 'http://i/b'", true},
+        {"name: n, url: 'http://h/a'", "name: m, url: 'http://h/a'", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct oxp_alerting_config *one = NULL, *other = NULL;
+        struct oxp_error error = {0};
+        char text[200];
+        snprintf(text, sizeof text, "{route: {receiver: r}, receivers: [{name: r, webhook_configs: [{%s}]}]}",
+                 rows[i].one);
+        assert_int_equal(read_text(text, &one, &error), OXP_OK);
+        snprintf(text, sizeof text,
+                 "{route: {receiver: r}, receivers: [{name: r, webhook_configs: [{url: 'http://first'}, {%s}]}]}",
+                 rows[i].other);
+        assert_int_equal(read_text(text, &other, &error), OXP_OK);
+        const char *first = one->route->webhooks[0].queue, *second = other->route->webhooks[1].queue;
+        if ((strcmp(first, second) == 0) != rows[i].equal) {
+            fail_msg("%s: %s and %s", rows[i].one, first, second);
+        }
+        assert_null(strpbrk(first + 2, "?@"));
+        oxp_alerting_config_free(one);
+        oxp_alerting_config_free(other);
+    }
+}
+
+static void test_equal_addresses(void **state) {
+    (void)state;
+    struct oxp_alerting_config *config = NULL;
+    struct oxp_error error = {0};
+    assert_int_equal(read_text("route: {receiver: r}\nreceivers: [{name: r, webhook_configs: [{url: 'http://h'},"
+                               " {name: x, url: 'http://h'}, {url: 'http://h'}, {url: 'http://h'}]}]\n",
+                               &config, &error),
+                     OXP_OK);
+    char text[64];
+    const char *queue = config->route->webhooks[0].queue;
+    assert_string_equal(config->route->webhooks[1].queue, "r/webhook/x");
+    snprintf(text, sizeof text, "%s-2", queue);
+    assert_string_equal(config->route->webhooks[2].queue, text);
+    snprintf(text, sizeof text, "%s-3", queue);
+    assert_string_equal(config->route->webhooks[3].queue, text);
+    oxp_alerting_config_free(config);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepts),
-        cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_accepts), cmocka_unit_test(test_refuses),         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_queues),  cmocka_unit_test(test_equal_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define HOOK "oncall/webhook/0"
+#define HOOK "oncall/webhook/one"
 #define ROUTE(by)                                                                                                      \
     "route: {receiver: oncall, group_by: " by ", group_wait: 30s, group_interval: 5m, repeat_interval: 4h}\n"
-#define ONE "receivers: [{name: oncall, webhook_configs: [{url: 'http://127.0.0.1:1/'}]}]\n"
+#define ONE "receivers: [{name: oncall, webhook_configs: [{name: one, url: 'http://127.0.0.1:1/'}]}]\n"
 #define TWO                                                                                                            \
-    "receivers: [{name: oncall, webhook_configs: [{url: 'http://127.0.0.1:1/'},"                                       \
-    " {url: 'http://127.0.0.1:1/', send_resolved: false}]}]\n"
+    "receivers: [{name: oncall, webhook_configs: [{name: one, url: 'http://127.0.0.1:1/'},"                            \
+    " {name: two, url: 'http://127.0.0.1:1/', send_resolved: false}]}]\n"
 
 static const char plain[] = ROUTE("[alertname]") ONE;
 static const char two[] = ROUTE("[alertname]") TWO;
@@ -150,20 +150,21 @@ static void test_two_webhooks(void **state) {
     world_fire(&world, a);
     world_fire(&world, b);
     world_pass(&world, 31);
-    assert_log(&world, "30 oncall/webhook/0 {alertname=\"X\"} a+ b+\n30 oncall/webhook/1 {alertname=\"X\"} a+ b+\n");
+    assert_log(&world,
+               "30 oncall/webhook/one {alertname=\"X\"} a+ b+\n30 oncall/webhook/two {alertname=\"X\"} a+ b+\n");
     world_resolve(&world, b, 0);
     world_pass(&world, 300);
-    assert_log(&world, "330 oncall/webhook/0 {alertname=\"X\"} a+ b-\n");
+    assert_log(&world, "330 oncall/webhook/one {alertname=\"X\"} a+ b-\n");
     world_fire(&world, b); /* who was not told that it went is not told that it is back */
     world_pass(&world, 300);
-    assert_log(&world, "630 oncall/webhook/0 {alertname=\"X\"} a+ b+\n");
+    assert_log(&world, "630 oncall/webhook/one {alertname=\"X\"} a+ b+\n");
     world_resolve(&world, a, 0);
     world_resolve(&world, b, 331);
     world_pass(&world, 300);
-    assert_log(&world, "930 oncall/webhook/0 {alertname=\"X\"} a- b-\n");
+    assert_log(&world, "930 oncall/webhook/one {alertname=\"X\"} a- b-\n");
     world_fire(&world, a); /* all was over: told again */
     world_pass(&world, 31);
-    assert_log(&world, "961 oncall/webhook/0 {alertname=\"X\"} a+\n961 oncall/webhook/1 {alertname=\"X\"} a+\n");
+    assert_log(&world, "961 oncall/webhook/one {alertname=\"X\"} a+\n961 oncall/webhook/two {alertname=\"X\"} a+\n");
     world_close(&world);
 }
 
@@ -237,8 +238,10 @@ static void test_pending(void **state) {
 static void test_max_alerts(void **state) {
     (void)state;
     struct world world;
-    world_open(&world, ROUTE("[alertname]") "receivers: [{name: oncall, webhook_configs: [{url: 'http://127.0.0.1:1/',"
-                                            " max_alerts: 1}]}]\n");
+    world_open(
+        &world,
+        ROUTE("[alertname]") "receivers: [{name: oncall, webhook_configs: [{name: one, url: 'http://127.0.0.1:1/',"
+                             " max_alerts: 1}]}]\n");
     world_fire(&world, a);
     world_fire(&world, b);
     world_fire(&world, c);
@@ -310,7 +313,7 @@ static void test_missed_beside_others(void **state) {
     world_open(&world, two);
     world_fire(&world, a);
     world_pass(&world, 31);
-    assert_log(&world, "30 oncall/webhook/0 {alertname=\"X\"} a+\n30 oncall/webhook/1 {alertname=\"X\"} a+\n");
+    assert_log(&world, "30 oncall/webhook/one {alertname=\"X\"} a+\n30 oncall/webhook/two {alertname=\"X\"} a+\n");
     world_fire(&world, b);
     world_fire(&world, c);
     world_break(true);
@@ -323,11 +326,11 @@ static void test_missed_beside_others(void **state) {
     world_break(false);
     world_pass(&world, 1);
     /* who wants no resolved ones hears of it as of one that fires, as from the message that could not be put */
-    assert_log(&world, "361 oncall/webhook/0 {alertname=\"X\"} a+ b- c+\n"
-                       "361 oncall/webhook/1 {alertname=\"X\"} a+ b+ c+\n");
+    assert_log(&world, "361 oncall/webhook/one {alertname=\"X\"} a+ b- c+\n"
+                       "361 oncall/webhook/two {alertname=\"X\"} a+ b+ c+\n");
     world_resolve(&world, c, 351);
     world_pass(&world, 1000); /* and that is all it hears */
-    assert_log(&world, "661 oncall/webhook/0 {alertname=\"X\"} a+ c-\n");
+    assert_log(&world, "661 oncall/webhook/one {alertname=\"X\"} a+ c-\n");
     world_close(&world);
 }
 

@@ -175,6 +175,51 @@ static void test_many(void **state) {
     world_close(&world);
 }
 
+/* An alert that is too large would stop all the others: it stays out, and that is said once. */
+static void test_too_large(void **state) {
+    static char large[OXP_ALERTING_ALERT_MAX + 32] = "alertname=X,i=large,text=";
+    (void)state;
+    struct world world;
+    struct oxp_alerting_stats stats;
+    struct oxp_outbox_noted *notes;
+    struct oxp_arena arena;
+    size_t count = 0, begins = strlen(large);
+    memset(large + begins, 'x', sizeof large - 1 - begins);
+    world_open(&world, one);
+    world_fire(&world, a);
+    world_fire(&world, large);
+    world_break(true);
+    world_pass(&world, 1);
+    world_break(false);
+    assert_int_equal(world.left_out, 0);
+    world_pass(&world, 2);
+    world_fired(&world, a, 0);
+    world_fired(&world, large, 0);
+    world_pass(&world, 60);
+    assert_log(&world, "1.1 " AM " a+\n61.1 " AM " a+\n");
+    oxp_alerting_stats(world.alerting, &stats);
+    assert_int_equal(stats.left_out, 1);
+    assert_int_equal(world.left_out, 1);
+    oxp_arena_init(&arena, 0);
+    assert_int_equal(oxp_outbox_notes(world.outbox, 10, &arena, &notes, &count), OXP_OK);
+    assert_int_equal(count, 1);
+    assert_true(oxp_view_is(notes[0].kind, "alerting.too_large"));
+    assert_true(oxp_view_starts(notes[0].text, OXP_VIEW("X (fingerprint ")));
+    oxp_arena_fini(&arena);
+    /* Alone it is said, too, and one of just the size is told. */
+    world_close(&world);
+    world_open(&world, one);
+    world_fire(&world, large);
+    world_pass(&world, 2);
+    assert_int_equal(world.left_out, 1);
+    large[sizeof large - 1 - 400] = '\0';
+    world_fire(&world, large);
+    world_pass(&world, 2);
+    assert_int_equal(world.left_out, 1);
+    assert_log(&world, "0.1 " AM "\n2.1 " AM " large+\n"); /* an empty list first */
+    world_close(&world);
+}
+
 static void test_a_put_that_fails(void **state) {
     (void)state;
     struct world world;
@@ -197,6 +242,7 @@ int main(void) {
         cmocka_unit_test(test_members),
         cmocka_unit_test(test_content),
         cmocka_unit_test(test_many),
+        cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_a_put_that_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,10 @@
 /* A restart in each state: another alerting over the same outbox (rule G8 of alerts/notify/internal.h). */
 #include "tests/unit/alerts/notify/world.h"
 
-#define HOOK "oncall/webhook/0"
+#define HOOK "oncall/webhook/one"
 #define ROUTE(by)                                                                                                      \
     "route: {receiver: oncall, group_by: " by ", group_wait: 30s, group_interval: 5m, repeat_interval: 4h}\n"
-#define ONE "receivers: [{name: oncall, webhook_configs: [{url: 'http://127.0.0.1:1/'}]}]\n"
+#define ONE "receivers: [{name: oncall, webhook_configs: [{name: one, url: 'http://127.0.0.1:1/'}]}]\n"
 
 static const char plain[] = ROUTE("[alertname]") ONE;
 static const char a[] = "alertname=X,i=a", b[] = "alertname=X,i=b", c[] = "alertname=X,i=c";
@@ -155,6 +155,7 @@ static void test_owed(void **state) {
     world_close(&world);
 }
 
+/* What fires goes on in its new group; the old one ends without saying that it was resolved (G9). */
 static void test_group_by_was_changed(void **state) {
     (void)state;
     struct world world;
@@ -162,47 +163,103 @@ static void test_group_by_was_changed(void **state) {
     world_restart(&world, ROUTE("[i]") ONE);
     world_fired(&world, a, 0);
     world_ready(&world);
-    world_pass(&world, 700); /* the old group is ended, for a receiver that goes by its key */
-    assert_log(&world, "100 " HOOK " {i=\"a\"} a+\n630 " HOOK " {alertname=\"X\"} a-\n");
+    world_pass(&world, 700);
+    assert_log(&world, "100 " HOOK " {i=\"a\"} a+\n");
+    assert_string_equal(world_noted(&world),
+                        "alerting.regrouped: 1 alerts that fire are in other groups since group_by "
+                        "was changed; their old ones, {}:{alertname=\"X\"} for one, end without a "
+                        "telling");
+    assert_int_equal(ledger_size(&world), 1); /* the new group's */
+    assert_int_equal(world_groups(&world), 1);
+    world_resolve(&world, a, 0);
     world_pass(&world, 3600);
+    assert_log(&world, "1000 " HOOK " {i=\"a\"} a-\n");
+    assert_int_equal(ledger_size(&world), 0);
+    world_close(&world);
+}
+
+/* Of two in the old group one fires no more: that is told, and of that one alone. */
+static void test_group_by_was_changed_and_one_is_over(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, plain);
+    world_fire(&world, a);
+    world_fire(&world, b);
+    world_pass(&world, 100);
+    assert_log(&world, "30 " HOOK " {alertname=\"X\"} a+ b+\n");
+    world_restart(&world, ROUTE("[i]") ONE);
+    world_fired(&world, a, 0);
+    world_ready(&world);
+    world_pass(&world, 700);
+    assert_log(&world, "100 " HOOK " {i=\"a\"} a+\n630 " HOOK " {alertname=\"X\"} b-\n");
+    world_close(&world);
+}
+
+/* A group of rules with an interval of ten minutes, whose alerts no restored state knows: they are not given up while
+ * its rule waits for its turn. Those of a rule that is no more are. */
+static void test_the_rules_turn_is_late(void **state) {
+    (void)state;
+    struct world world;
+    open_told(&world);
+    world_fire(&world, "alertname=Y,i=d");
+    world_pass(&world, 100);
+    assert_log(&world, "130 " HOOK " {alertname=\"Y\"} d+\n");
+    world_restart(&world, plain); /* at 200 */
+    world.awaited = "X";
+    world_ready(&world);
+    world_pass(&world, 600);
+    assert_log(&world, "730 " HOOK " {alertname=\"Y\"} d-\n");
+    world_fired(&world, a, 0);
+    world.awaited = NULL;
+    world_pass(&world, 600);
+    assert_log(&world, "");       /* it went on all the time */
+    world_restart(&world, plain); /* at 1400 */
+    world.awaited = "X";
+    world_ready(&world);
+    world_pass(&world, 600);
     assert_log(&world, "");
-    assert_int_equal(ledger_size(&world), 1);
+    world.awaited = NULL; /* its turn came and did not find it */
+    world_pass(&world, 400);
+    assert_log(&world, "2300 " HOOK " {alertname=\"X\"} a-\n");
     world_close(&world);
 }
 
 static void test_the_receiver_is_gone(void **state) {
     (void)state;
-    static const char other[] = "route: {receiver: other, group_by: [alertname]}\n"
-                                "receivers: [{name: other, webhook_configs: [{url: 'http://127.0.0.1:1/'}]}]\n";
+    static const char other[] =
+        "route: {receiver: other, group_by: [alertname]}\n"
+        "receivers: [{name: other, webhook_configs: [{name: one, url: 'http://127.0.0.1:1/'}]}]\n";
     struct world world;
     open_told(&world);
     world_restart(&world, other);
-    assert_int_equal(ledger_size(&world), 0);
     world_fired(&world, a, 0);
     world_pass(&world, 1);
-    assert_log(&world, "100 other/webhook/0 {alertname=\"X\"} a+\n");
+    assert_log(&world, "100 other/webhook/one {alertname=\"X\"} a+\n");
+    assert_int_equal(ledger_size(&world), 2);
     world_restart(&world, "{}");
-    assert_int_equal(ledger_size(&world), 0);
     world_fired(&world, a, 0);
     world_pass(&world, 1000);
     assert_log(&world, "");
+    world_pass(&world, 14 * 86400 - 1030);
+    world_restart(&world, "{}");
+    assert_int_equal(ledger_size(&world), 1); /* what oncall was told at 30 is forgotten */
     world_close(&world);
 }
 
 static void test_nonsense_in_the_ledger(void **state) {
     (void)state;
-    static const char odd[] = "{\"queue\":\"oncall/webhook/0\",\"labels\":{},\"told_ms\":-1e99,\"alerts\":"
+    static const char odd[] = "{\"queue\":\"oncall/webhook/one\",\"labels\":{},\"told_ms\":-1e99,\"alerts\":"
                               "[{\"labels\":{},\"starts_ms\":\"x\",\"firing\":true,\"told\":true}]}";
     static const char *const texts[] = {"",
                                         "{",
                                         "[]",
                                         "{\"queue\":7}",
-                                        "{\"queue\":\"oncall/webhook/0\",\"alerts\":[]}",
-                                        "{\"queue\":\"oncall/webhook/0\",\"labels\":{\"x\":1},\"alerts\":[7,null]}",
+                                        "{\"queue\":\"oncall/webhook/one\",\"alerts\":[]}",
+                                        "{\"queue\":\"oncall/webhook/one\",\"labels\":{\"x\":1},\"alerts\":[7,null]}",
                                         odd};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         struct world world;
-        struct oxp_outbox_value value = {OXP_VIEW("group/oncall/webhook/0/{}:{}"), oxp_view_from(texts[i])};
+        struct oxp_outbox_value value = {OXP_VIEW("group/oncall/webhook/one/{}:{}"), oxp_view_from(texts[i])};
         struct oxp_outbox_write write = {.values = &value, .value_count = 1};
         world_open(&world, plain);
         assert_int_equal(oxp_outbox_put(world.outbox, &write, WORLD_START_S * 1000, NULL), OXP_OK);
@@ -227,6 +284,8 @@ int main(void) {
         cmocka_unit_test(test_new_beside_told),
         cmocka_unit_test(test_owed),
         cmocka_unit_test(test_group_by_was_changed),
+        cmocka_unit_test(test_group_by_was_changed_and_one_is_over),
+        cmocka_unit_test(test_the_rules_turn_is_late),
         cmocka_unit_test(test_the_receiver_is_gone),
         cmocka_unit_test(test_nonsense_in_the_ledger),
     };

@@ -52,9 +52,20 @@ static void on_put(void *ctx, struct oxp_view receiver) {
     world->wakes += receiver.len != 0;
 }
 
+static void on_left_out(void *ctx, struct oxp_view alert, size_t bytes) {
+    struct world *world = ctx;
+    assert_true(oxp_view_is(alert, "X") && bytes > OXP_ALERTING_ALERT_MAX);
+    world->left_out++;
+}
+
 static void on_failure(void *ctx, const struct oxp_error *error) {
     struct world *world = ctx;
     world->complaints += error->text[0] != '\0';
+}
+
+static bool awaits(void *ctx, struct oxp_view alertname) {
+    const struct world *world = ctx;
+    return world->awaited != NULL && oxp_view_is(alertname, world->awaited);
 }
 
 static void begin(struct world *world, const char *yaml) {
@@ -66,7 +77,10 @@ static void begin(struct world *world, const char *yaml) {
                                            .external_url = "http://sidecar:10108",
                                            .on_put = on_put,
                                            .on_failure = on_failure,
+                                           .on_left_out = on_left_out,
+                                           .awaits = awaits,
                                            .ctx = world};
+    assert_int_equal(oxp_alerting_upgrade(world->config, world->outbox, now_ms(world), &error), OXP_OK);
     assert_int_equal(oxp_alerting_new(&options, &world->alerting, &error), OXP_OK);
 }
 
@@ -244,4 +258,20 @@ size_t world_groups(struct world *world) {
     struct oxp_alerting_stats stats;
     oxp_alerting_stats(world->alerting, &stats);
     return stats.groups;
+}
+
+const char *world_noted(struct world *world) {
+    static char text[400];
+    struct oxp_arena arena;
+    struct oxp_outbox_noted *notes;
+    size_t count;
+    oxp_arena_init(&arena, 0);
+    assert_int_equal(oxp_outbox_notes(world->outbox, 1, &arena, &notes, &count), OXP_OK);
+    text[0] = '\0';
+    if (count != 0) {
+        snprintf(text, sizeof text, "%.*s: %.*s", (int)notes[0].kind.len, notes[0].kind.ptr, (int)notes[0].text.len,
+                 notes[0].text.ptr);
+    }
+    oxp_arena_fini(&arena);
+    return text;
 }

@@ -19,6 +19,8 @@ struct world {
     bool down;           /* receivers take nothing */
     unsigned wakes;      /* on_put */
     unsigned complaints; /* on_failure */
+    unsigned left_out;   /* on_left_out */
+    const char *awaited; /* the alertname that the rules may still speak of; NULL = none */
     char note[32];       /* the annotation of what fires from now on; empty = none */
 };
 
@@ -43,10 +45,12 @@ void world_jump(struct world *world, double seconds); /* the wall clock is set; 
 void world_deliver(struct world *world);
 double world_now(const struct world *world);
 
-/* Compares what arrived since the last time, and forgets it. A line: `30 oncall/webhook/0 {alertname="X"} a+ b-`, with
+/* Compares what arrived since the last time, and forgets it. A line: `30 oncall/webhook/one {alertname="X"} a+ b-`, with
  * the label i of each alert, + for firing; behind it ` ..2` when two were cut off. */
 void assert_log(struct world *world, const char *expected);
 size_t world_groups(struct world *world);
+/* The last note's kind and text, "" when there is none; good until the next call. */
+const char *world_noted(struct world *world);
 /* The next puts fail. */
 void world_break(bool broken);
 

@@ -4,6 +4,7 @@
 #include "tests/unit/alerts/promql/support.h"
 
 #include "alerts/promql/script.h"
+#include "tests/support/slurp.h"
 #include <glob.h>
 
 /* Why a case may be skipped. */
@@ -34,21 +35,6 @@ static void on_case(void *ctx, const struct oxp_script_case *result) {
     }
     print_error("%s:%u: skipped for no known reason: %s\n", tally->file, result->line, result->detail);
     tally->unknown++;
-}
-
-static char *slurp(const char *path, size_t *len_out) {
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    assert_int_equal(fseek(file, 0, SEEK_END), 0);
-    long len = ftell(file);
-    assert_true(len >= 0);
-    rewind(file);
-    char *text = malloc((size_t)len + 1);
-    assert_non_null(text);
-    *len_out = fread(text, 1, (size_t)len, file);
-    assert_int_equal(*len_out, (size_t)len);
-    fclose(file);
-    return text;
 }
 
 static void run_file(const char *path, struct tally *tally) {

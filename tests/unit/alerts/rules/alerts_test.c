@@ -147,6 +147,13 @@ static void test_failing_is_awaited(void **state) {
     world_step(&world, 2);
     assert_true(oxp_rules_awaits(world.rules, OXP_VIEW("Down")));
     world_unset(&world, "up,job=b");
+    world.held = true; /* what would fire does not yet */
+    world_step(&world, 1);
+    assert_true(oxp_rules_awaits(world.rules, OXP_VIEW("Down")));
+    world.held = false;
+    world_step(&world, 1);
+    assert_false(oxp_rules_awaits(world.rules, OXP_VIEW("Down")));
+    world_set(&world, "up,job=b", 0); /* it fails again, and keeps what it has */
     world_step(&world, 1);
     assert_false(oxp_rules_awaits(world.rules, OXP_VIEW("Down")));
     world_close(&world);
