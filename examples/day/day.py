@@ -15,7 +15,9 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import held  # noqa: E402
 import plan  # noqa: E402
+import webhook  # noqa: E402
 import world  # noqa: E402
 
 
@@ -60,8 +62,9 @@ class Writers:
             self.take(writer, None, 0)
 
 
-def replay(events, path, speed, note=None, tick_s=0.05):
-    """Writes the events, each when its time has come; speed 0: as fast as they are taken. Gives the number of events."""
+def replay(events, path, speed, note=None, listeners=(), tick_s=0.05):
+    """Writes the events, each when its time has come; speed 0: as fast as they are taken. `listeners` (a Held, a Webhook) hear them, too.
+    Gives the number of events."""
     writers, begun, noted = Writers(path), time.monotonic(), -1
     try:
         for t, writer, event in events:
@@ -72,6 +75,8 @@ def replay(events, path, speed, note=None, tick_s=0.05):
             elif len(writers.waiting.get(writer, ())) >= 50:
                 writers.flush(writer)
             writers.take(writer, event, time.time())
+            for listener in listeners:
+                listener.take(t, event, time.time())
             if note and (now := [e for e in plan.EPISODES if e.begin * plan.HOUR <= t])[noted + 1:]:
                 noted = len(now) - 1
                 note(now[-1])
@@ -89,6 +94,19 @@ def say(episode):
     print(f"{hours:02d}:{round(episode.begin * 60) % 60:02d}  {episode.name}", flush=True)
 
 
+def wait_for(path, seconds):
+    """Until somebody listens there."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                return s.connect(path)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--socket", default=os.environ.get("OXPECKER_EVENTS_LISTEN_UNIX", "/run/oxpecker/events.sock"))
@@ -96,6 +114,10 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--days", type=int, default=1, help="how many, one after the other; 0: until it is stopped")
     parser.add_argument("--name", default=f"{time.time_ns():x}", help="goes into all ids; two days with one name are one to the sidecar")
+    parser.add_argument("--provider", type=int, metavar="PORT", help="answer the sidecar's poller at this port of 127.0.0.1")
+    parser.add_argument("--webhook", type=int, metavar="PORT", help="take the sidecar's alerts at this port of 127.0.0.1")
+    parser.add_argument("--webhook-log", type=argparse.FileType("a"), metavar="FILE", help="a line of each message to the webhook")
+    parser.add_argument("--wait", type=float, default=0, metavar="S", help="how long to wait until the sidecar listens")
     parser.add_argument("--print", action="store_true", help="print the events, with their time of the day, and end")
     parser.add_argument("--quiet", action="store_true", help="do not say which episode begins")
     arguments = parser.parse_args()
@@ -104,11 +126,16 @@ def main():
             print(json.dumps({"at": round(t, 3), "writer": writer, "event": event}))
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    day = 0
+    day, listeners = 0, [held.Held(arguments.provider)] if arguments.provider else []
+    if arguments.webhook:
+        listeners.append(webhook.Webhook(arguments.webhook, arguments.webhook_log))
     try:
+        wait_for(arguments.socket, arguments.wait)
         while arguments.days == 0 or day < arguments.days:
             happens = world.events(arguments.seed + day, f"{arguments.name}-{day}", max(10, arguments.speed))
-            replay(happens, arguments.socket, arguments.speed, None if arguments.quiet else say)
+            for listener in listeners:
+                listener.begin()
+            replay(happens, arguments.socket, arguments.speed, None if arguments.quiet else say, listeners)
             day += 1
     except KeyboardInterrupt:
         pass

@@ -1,6 +1,7 @@
 #!/bin/bash
 # What `make demo` starts: the sidecar, days of an orchestrator that are replayed into it at SPEED (default 480: a day in three minutes),
-# and Prometheus when it is installed; both with the shipped rules, whose windows are divided by the speed. Ctrl-C ends everything.
+# the provider of that orchestrator as far as the sidecar asks it, a webhook that takes alerts, and Prometheus when it is installed; sidecar
+# and Prometheus with the shipped rules, whose windows are divided by the speed. Ctrl-C ends everything.
 #
 #   examples/day/demo.sh [--speed=N] [--seed=N] [--days=N]
 #
@@ -15,7 +16,7 @@ for word in "$@"; do
     --speed=*) speed=${word#*=} ;;
     --seed=*) seed=${word#*=} ;;
     --days=*) days=${word#*=} ;;
-    *) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
     esac
 done
 oxpecker=${OXPECKER:-$(pwd)/build/release/oxpecker}
@@ -23,7 +24,6 @@ oxpecker=${OXPECKER:-$(pwd)/build/release/oxpecker}
 for tool in curl python3; do
     command -v $tool >/dev/null || { echo "demo: $tool is missing; try make deps" >&2; exit 1; }
 done
-work=$(mktemp -d "${TMPDIR:-/tmp}/oxpecker-demo.XXXXXX")
 sidecar='' day='' prometheus='' status=0
 
 free_port() { # PREFERRED
@@ -61,19 +61,25 @@ stop() {
     fi
     exit "$status"
 }
-trap stop INT TERM
 
 # How long the sidecar waits for things, for this speed: as long as in the day, but no shorter than its machinery can.
 limits=$(python3 - "$speed" <<'PYTHON'
 import sys
-speed = float(sys.argv[1])
-if not speed > 0:
-    sys.exit("demo: --speed is above 0")
+try:
+    speed = float(sys.argv[1])
+except ValueError:
+    speed = 0
+if not 0 < speed <= 86400:
+    sys.exit("demo: --speed must be a number above 0, and at most 86400")
 sample = round(max(1, min(15, 60 / speed)))
-print(f"{max(0.5, 5 / speed) * 1000:.0f}ms {max(3, 300 / speed):.0f}s {sample}s {4 * sample} {86400 / speed:.0f}")
+ask, release = round(max(5, min(60, 60 / speed))), round(max(1000, 3600000 / speed))
+group, again = round(max(1, 30 / speed)), round(max(10, 14400 / speed))
+print(f"{max(0.5, 5 / speed) * 1000:.0f}ms {max(3, 300 / speed):.0f}s {sample}s {4 * sample} {86400 / speed:.0f} {ask}s {release}ms {group}s {again}s")
 PYTHON
 ) || exit 1
-read -r grace stall sample least lasts <<<"$limits"
+read -r grace stall sample least lasts ask release group again <<<"$limits"
+trap stop INT TERM
+work=$(mktemp -d "${TMPDIR:-/tmp}/oxpecker-demo.XXXXXX")
 
 scaled() { # DIRECTORY NAME...: scaled copies of the shipped rule files
     mkdir "$1"
@@ -87,9 +93,27 @@ scaled "$work/prometheus-rules" orchestrator trend prometheus-only
 # Each part gets a process group of its own, so that Ctrl-C reaches this script alone and things end in order.
 set -m
 port=$(free_port "${PORT:-10108}")
-"$oxpecker" --web.listen-address="127.0.0.1:$port" --events.listen-unix="$work/events.sock" --rule-files="$work/rules/*.yml" \
+provider_port=$(free_port 0) webhook_port=$(free_port 0)
+echo demo >"$work/key"
+cat >"$work/oxpecker.yaml" <<YAML
+alerting:
+  route: {receiver: day, group_by: [alertname], group_wait: $group, group_interval: $group, repeat_interval: $again}
+  receivers:
+    - {name: day, webhook_configs: [{url: "http://127.0.0.1:$webhook_port/alerts"}]}
+cloudwatch: {region: us-east-1, lane: emf, interval: $ask}
+YAML
+python3 examples/day/day.py --socket "$work/events.sock" --speed="$speed" --seed="$seed" --days="$days" --provider="$provider_port" \
+    --webhook="$webhook_port" --webhook-log="$work/webhook.log" --wait=10 &
+day=$!
+for _ in $(seq 100); do # the poller asks at once, and waits after a failure
+    curl -sf -m 1 -o /dev/null --noproxy '*' "http://127.0.0.1:$provider_port/v1/projects/day" && break
+    sleep 0.05
+done
+"$oxpecker" --config.file="$work/oxpecker.yaml" --web.listen-address="127.0.0.1:$port" --events.listen-unix="$work/events.sock" --rule-files="$work/rules/*.yml" \
     --storage.sample-interval="$sample" --global.evaluation-interval="$sample" --orchestrator.reconnect-grace="$grace" \
-    --orchestrator.stall-limit="$stall" --orchestrator.watch-interval=0s --shutdown.grace=0s 2>"$work/oxpecker.log" &
+    --orchestrator.stall-limit="$stall" --orchestrator.watch-interval=0s --shutdown.grace=0s --storage.instance="127.0.0.1:$port" \
+    --provider.base-url="http://127.0.0.1:$provider_port" --provider.api-key-file="$work/key" --provider.project-id=day --provider.tag=service=day \
+    --provider.interval="$ask" --provider.release-orphans=on --provider.release-after="$release" >"$work/cloudwatch.log" 2>"$work/oxpecker.log" &
 sidecar=$!
 for _ in $(seq 100); do
     "$oxpecker" healthcheck --web.listen-address="127.0.0.1:$port" >/dev/null 2>&1 && break
@@ -119,16 +143,16 @@ Metrics        http://127.0.0.1:$port/metrics
 Alerts         $oxpecker alerts --server=127.0.0.1:$port
 Ask it         $oxpecker query --server http://127.0.0.1:$port 'sum by (state) (orchestrator_sessions_active)'
 ${prometheus:+Prometheus     http://127.0.0.1:$prometheus_port/alerts
-}Logs           $work/*.log
+}Webhook        http://127.0.0.1:$webhook_port/alerts, what it was told: $work/webhook.log
+CloudWatch     $work/cloudwatch.log, as lines for its agent; nothing leaves this machine
+Logs           $work/*.log
 A day lasts    $lasts seconds (--speed=$speed). Ctrl-C stops everything.
 
 EOT
-python3 examples/day/day.py --socket "$work/events.sock" --speed="$speed" --seed="$seed" --days="$days" &
-day=$!
 set +m
 
 firing() { # the alerts that fire now, on one line
-    curl -s -m 2 "http://127.0.0.1:$port/api/v1/alerts" | python3 -c '
+    curl -s -m 2 --noproxy '*' "http://127.0.0.1:$port/api/v1/alerts" | python3 -c '
 import json, sys
 alerts = json.load(sys.stdin)["data"]["alerts"]
 print(" ".join(sorted({a["labels"]["alertname"] for a in alerts if a["state"] == "firing"})))' 2>/dev/null

@@ -14,6 +14,7 @@ WRITERS = (MAIN,) + WORKERS
 
 LIMIT = 25  # sessions that the provider allows at a time
 CREATE_LIMIT = 60
+BATCH = 22   # sessions of the batch that brings the orchestrator to that limit
 MEMORY_LIMIT = 4 << 30
 REGIONS = ("us-west-2", "us-east-1", "eu-central-1", "ap-southeast-1")
 
@@ -42,9 +43,12 @@ DEFAULTS = {
     "checkpoint_s": (0.004, 0.04),
     "checkpoint_fails": 0.002,
     "lost": 0.0,             # share of a worker's events that never arrive
-    "waiting": 0,            # tasks in the queue
+    "unreported": 0,         # sessions that the provider holds and nobody reported
+    "provider_out": False,   # the provider answers nobody, the sidecar neither
+    "receiver_out": False,   # who is told of alerts answers 503
     "memory": None,          # (from, to): share of the container's limit that is used
     "disk": None,            # (from, to): share of the checkpoints' volume that is free
+    "slowness": None,        # (from, to): operations take 2 to the power of this times as long
 }
 
 Episode = collections.namedtuple("Episode", "begin hours name sets does")
@@ -55,20 +59,24 @@ def episode(begin, hours, name, does=None, **sets):
 
 
 EPISODES = (
-    episode(1.00, 2.75, "the queue hands out nothing: a task hangs", does="jam", starts=False, waiting=30),
+    episode(1.00, 2.75, "the queue hands out nothing: a task hangs", does="jam", starts=False),
+    episode(1.75, 2.00, "a script opens sessions that nobody reports", unreported=3),
     episode(4.20, 0.00, "a link breaks and is there again at once", does="drop"),
     episode(4.50, 0.50, "the debugger has its hour", does="debug"),
     episode(5.00, 2.25, "a slow, full disk under the checkpoints", does="slow_disk", checkpoint_s=(0.15, 0.7), checkpoint_fails=0.2,
             disk=(0.7, 0.03)),
-    episode(6.00, 2.25, "more work than the provider allows sessions", does="ceiling", waiting=18),
+    episode(5.25, 3.00, "more work than the provider allows sessions", does="ceiling"),
     episode(8.00, 2.25, "a busy host: events are dropped", lost=0.15),
     episode(8.25, 2.00, "sites that kill sessions", does="hostile_sites", session_bad=0.5),
-    episode(10.75, 2.50, "the provider is out", does="outage", create_fails=0.75, operation_fails=0.4, exhausted=0.65, cure_s=(90, 280)),
+    episode(8.50, 1.00, "nobody takes alerts: the receiver answers 503", receiver_out=True),
+    episode(10.75, 2.50, "the provider is out", does="outage", provider_out=True, create_fails=0.75, operation_fails=0.4, exhausted=0.65, cure_s=(90, 280)),
     episode(14.00, 2.00, "a crash; nobody restarts it for long", does="crash"),
     episode(17.00, 2.00, "a worker dies, its sessions go on", does="leak"),
     episode(17.50, 2.50, "memory grows until the kernel kills", does="memory_leak", memory=(0.55, 0.96)),
+    episode(18.50, 0.75, "nobody takes alerts, again", receiver_out=True),
     episode(20.50, 0.50, "a page asks for secrets: security halt", does="security_halt"),
     episode(21.25, 0.20, "a planned deployment", does="deploy"),
+    episode(21.50, 1.75, "the sites answer ever more slowly", slowness=(0, 4)),
 )
 
 # Alerts of alerts/rulefiles/orchestrator.yml that the episodes are there for.
@@ -88,6 +96,14 @@ EXPECTED = {
     "OrchestratorSessionsOrphaned": "a worker dies, its sessions go on",
     "OrchestratorMemoryNearLimit": "memory grows until the kernel kills",
     "OrchestratorFatalError": "a page asks for secrets: security halt",
+}
+
+# Those of alerts/rulefiles/trend.yml.
+EXPECTED_TRENDS = {
+    "OrchestratorTrendVolumeFull": "a slow, full disk under the checkpoints",
+    "OrchestratorTrendSessionCeiling": "more work than the provider allows sessions",
+    "OrchestratorTrendFailureRisk": "the provider is out",
+    "OrchestratorTrendTasksSlower": "the sites answer ever more slowly",
 }
 
 

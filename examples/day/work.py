@@ -1,5 +1,5 @@
 """One run of a workflow as a script of events: sessions, tasks, operations, what fails and how it heals."""
-from plan import REGIONS
+from plan import DAY, REGIONS
 
 # (code, fields of the error, action that heals it)
 TROUBLES = (
@@ -26,6 +26,7 @@ class Run:
         self.world, self.t, self.workflow, self.writer = world, t, workflow, writer
         self.rng, self.boot = world.rng, world.boots[writer]
         self.run = world.id("run")
+        self.tasks, self.queued = [world.id("task") for _ in range(self.rng.randrange(3, 8))], False
         self.trace, self.root = world.hex(32), world.hex(16)
 
     def say(self, type_, **fields):
@@ -47,10 +48,11 @@ class Run:
     def session(self):
         """Opens one; None when no attempt gave one."""
         for attempt in range(1, 5):
+            self.wait_for_slot()
             ref, took = self.world.id("ref"), self.between(0.6, 4)
             self.say("session.creating", ref=ref, region=self.rng.choice(REGIONS))
             if not self.chance(self.world.now("create_fails", self.t)):
-                session = self.world.session_id()
+                session = self.world.hold(self.world.session_id())
                 self.t += took
                 self.say("session.started", session=session, ref=ref, region=self.rng.choice(REGIONS), keep_alive=True, create_s=took)
                 self.say("session.connected", session=session, duration_s=self.between(0.05, 0.4))
@@ -62,6 +64,16 @@ class Run:
                 self.retry("session.create", OUTAGE, attempt + 1)
         self.retried("session.create", "browserbase", 4, "exhausted")
         return None
+
+    def wait_for_slot(self):
+        """Asks until the provider has one to give; the tasks wait in the queue as long."""
+        while self.t < DAY and not self.world.has_slot(self.t):
+            for task in () if self.queued else self.tasks:
+                self.say("task.queued", task=task, priority=self.workflow.priority)
+            self.queued = True
+            for type_, fields in self.world.refusal():
+                self.say(type_, **fields)
+            self.t += self.between(240, 420)
 
     def close(self, session, opened):
         if session is None:
@@ -77,6 +89,7 @@ class Run:
                 self.say("error", op="session.release", upstream="browserbase", status=500, session=session, cleanup=True,
                          message="release answered 500", ago={"occurred_at": self.between(0.05, 2)})
         self.t += 2
+        self.world.hold(session, self.t)
         self.say("session.ended", session=session, status=status, duration_s=round(self.t - opened, 3),
                  proxy_bytes=self.rng.randrange(1 << 18, 1 << 24))
 
@@ -130,7 +143,7 @@ class Run:
     # ---- tasks ----
 
     def operate(self, op, task, session):
-        took = self.between(*SECONDS[op])
+        took = round(self.between(*SECONDS[op]) * 2 ** self.world.drift("slowness", self.t, 1.2, 0), 3)
         self.t += took
         common = {"op": op, "task": task, "duration_s": took, **({"session": session} if session else {})}
         if self.chance(self.world.now("operation_fails", self.t)):
@@ -161,10 +174,10 @@ class Run:
                  bytes=self.rng.randrange(4 << 10, 1 << 20), stored=self.rng.randrange(20, 60),
                  stored_bytes=self.rng.randrange(4 << 20, 32 << 20), backlog=0 if overhead < 0.1 else self.rng.randrange(2, 12))
 
-    def task(self, session):
-        task, began = self.world.id("task"), self.t
-        wait = self.between(0.2, 20)
-        self.say("task.queued", task=task, priority=self.workflow.priority, ago={"started_at": wait})
+    def task(self, session, task):
+        began = self.t
+        if not self.queued:
+            self.say("task.queued", task=task, priority=self.workflow.priority, ago={"started_at": self.between(0.2, 20)})
         self.say("task.started", task=task, attempt=1, priority=self.workflow.priority)
         good = session is not None
         for i, op in enumerate(self.workflow.ops if good else ()):
@@ -190,12 +203,12 @@ class Run:
         self.say("workflow.started", site=flow.site)
         opened, session = self.t, self.session()
         if session and self.chance(0.02):
-            old, session = session, self.world.session_id()
+            old, session = session, self.world.hold(self.world.session_id())
+            self.world.hold(old, self.t)
             self.say("session.ended", session=old, status="ERROR", duration_s=30)
             self.say("session.started", session=session, region=self.rng.choice(REGIONS), create_s=self.between(1, 3), keep_alive=True)
             self.say("session.replaced", session=session, old=old, reason="cdp_closed")
-        count = self.rng.randrange(3, 8)
-        good = sum(self.task(session) for _ in range(count))
+        count, good = len(self.tasks), sum([self.task(session, task) for task in self.tasks])
         self.t += self.between(60, 400)
         self.say("stage", stage=flow.stage, items_ok=good * 20, items_failed=(count - good) * 20 + self.rng.randrange(2), sessions=1,
                  duration_s=round(self.t - began, 3))

@@ -4,6 +4,7 @@ An event is a dict as docs/events.md has it, without `ts`; `ago` in it holds tim
 unix times. None in place of an event: the writer's connection is cut. A writer's first event after that is orchestrator.started."""
 import heapq
 import itertools
+import math
 import random
 import uuid
 
@@ -26,6 +27,8 @@ class World:
         self.heap, self.order = [], itertools.count()
         self.boots, self.born, self.seq, self.version = {}, {}, {}, VERSIONS[0]
         self.open = {}  # session -> writer that owns it, in the order of their begin
+        self.slots = {}  # session -> when the provider has its slot back, as far as that is planned
+        self.queued = {}  # task -> (writer, priority, since when it waits)
         self.oom_kills = 0
         self.left = []  # sessions whose process has just died
 
@@ -42,6 +45,23 @@ class World:
 
     def now(self, name, t):
         return plan.setting(name, t, self.episodes)
+
+    # ---- what the provider allows ----
+
+    def has_slot(self, t):
+        """Whether it opens one more at t. What is planned to begin later counts already: it must find its slot."""
+        return sum(until > t for until in self.slots.values()) + self.now("unreported", t) < plan.LIMIT
+
+    def hold(self, session, until=math.inf):
+        self.slots[session] = until
+        return session
+
+    def refusal(self):
+        """What an orchestrator says that asked for a session too many: the creation has failed, and is put back."""
+        yield "error", CREATE_REFUSED
+        yield "retry", {"op": "session.create", "upstream": "browserbase", "code": "bb_concurrency_limit", "reason": "concurrency"}
+
+    # ---- the clock ----
 
     def at(self, t, do, *arguments):
         heapq.heappush(self.heap, (t, next(self.order), do, arguments))
@@ -84,6 +104,7 @@ class World:
                     yield t, self.run, workflow, self.rng.choice(WORKERS)
 
     def run(self, t, workflow, writer):
+        self.slots = {session: until for session, until in self.slots.items() if until > t}
         if writer in self.boots and self.now("starts", t) and self.now("starts", t + 25 * MINUTE):
             Run(self, t, workflow, writer).go()
 
@@ -98,6 +119,11 @@ class World:
             self.open[event["session"]] = writer
         elif event["type"] == "session.ended":
             self.open.pop(event["session"], None)
+        elif event["type"] == "task.queued":
+            since = t - event.get("ago", {}).get("started_at", 0)
+            self.queued[event["task"]] = writer, event.get("priority", "normal"), since
+        elif event["type"] in ("task.started", "task.ended"):
+            self.queued.pop(event["task"], None)
         if writer != MAIN and self.rng.random() < self.now("lost", t):
             self.seq[writer] += 1  # the one before this never arrives
         yield self.stamp(writer, event)
@@ -115,15 +141,22 @@ class World:
     def die(self, t, writers):
         """The processes end without a word. What they leave open is given back to clean_up."""
         self.left = [s for s, owner in self.open.items() if owner in writers]
+        for session in self.left:
+            self.hold(session)
         for writer in writers:
             if self.boots.pop(writer, None):
+                self.forget_queued(writer)
                 yield writer, None
+
+    def forget_queued(self, writer):
+        self.queued = {task: waits for task, waits in self.queued.items() if waits[0] != writer}
 
     def clean_up(self, t, sessions, adopts):
         """A new process finds what the old one left: it goes on with some, and ends the others one after the other."""
         for i, session in enumerate(sessions):
             if i < adopts:
                 self.say(t + i, WORKERS[0], {"type": "session.started", "session": session, "resumed": True})
+            self.hold(session, t + 60 + 30 * i)
             self.say(t + 60 + 30 * i, WORKERS[0], {"type": "session.ended", "session": session, "duration_s": 1800 + 60 * i,
                                                    "status": "COMPLETED" if i % 4 else "TIMED_OUT"})
 
@@ -133,6 +166,7 @@ class World:
                 yield self.stamp(writer, {"type": "orchestrator.stopping", "reason": reason})
                 yield writer, None
                 del self.boots[writer]
+                self.forget_queued(writer)
 
     # ---- what goes on all day ----
 
@@ -171,14 +205,11 @@ class World:
         for mount, size, free in (("checkpoints", 20 << 30, self.drift("disk", t, 1, 0.72 + 0.01 * self.rng.random())),
                                   ("spool", 8 << 30, 0.6 + 0.02 * self.rng.random())):
             yield self.stamp(MAIN, {"type": "resource", "mount": mount, "avail_bytes": int(size * free)})
-        waiting, jammed = self.now("waiting", t), not self.now("starts", t)
-        length = waiting or self.rng.randrange(3)
-        since = next((t - e.begin * HOUR for e in self.episodes if jammed and "starts" in e.sets), 20.0)
-        busy = 0 if jammed else min(12, 2 + len(self.open))
+        since = {priority: [begun for _, of, begun in self.queued.values() if of == priority] for priority in ("low", "normal", "high")}
+        busy = min(16, 2 + len(self.open)) if self.now("starts", t) else 1
         yield self.stamp(MAIN, {
-            "type": "queue", "low": {"length": length // 3, "oldest_s": since * (length >= 3)},
-            "normal": {"length": length, "oldest_s": since * (length > 0)},
-            "high": {"length": length // 4, "oldest_s": since / 2 * (length >= 4)}, "workers_busy": busy, "workers_idle": 16 - busy,
+            "type": "queue", "workers_busy": busy, "workers_idle": 16 - busy,
+            **{priority: {"length": len(times), "oldest_s": round(t - min(times, default=t), 3)} for priority, times in since.items()},
             "quota": {"sessions": round(min(1, len(self.open) / plan.LIMIT), 3), "create_rate": round(0.1 + 0.1 * self.rng.random(), 3),
                       "browser_time": round(0.2 + 0.5 * t / DAY, 3), "proxy": round(0.1 + 0.2 * t / DAY, 3),
                       "tokens": round(0.3 + 0.4 * t / DAY, 3), "disk": round(0.2 + 0.3 * t / DAY, 3)}})
@@ -211,17 +242,25 @@ class World:
         self.say(t, MAIN, {"type": type_, **fields})
 
     def jam(self, t, end):
-        """A task hangs in the only slot; others wait, are given up, or turned away; then it ends and the rest starts."""
+        """A task hangs in the only slot; others wait, are given up, or turned away; then it ends and the rest starts. A few came in one
+        piece: no event told of them, only what is said of the queue."""
         ids = [self.id("task") for _ in range(32)]
         hung = {"task": ids[0], "workflow": "report_archive"}
         self.tell(t, "task.started", **hung, attempt=1)
         self.tell(end, "task.ended", **hung, status="timed_out", duration_s=end - t, code="task_timeout")
         for i, task in enumerate(ids[1:]):
-            self.tell(t + 60 * i, "task.queued", task=task, workflow="report_archive", priority=("low", "normal", "high")[i % 3])
-            if i % 10 < 2:
+            given_up = i % 10 < 2
+            if given_up:  # it had been started before, and was put back
+                self.tell(t, "task.started", task=task, workflow="report_archive")
+            priority = ("low", "normal", "high")[i % 3]
+            if 3 <= i < 6:
+                self.queued[task] = MAIN, priority, t
+            else:
+                self.tell(t + 60 * i, "task.queued", task=task, workflow="report_archive", priority=priority)
+            if given_up:
                 self.tell(end, "task.ended", task=task, workflow="report_archive", status=("cancelled", "failed")[i % 10])
                 continue
-            self.tell(end + 30 + i, "task.started", task=task, workflow="report_archive")
+            self.tell(end + 30 + i, "task.started", task=task, workflow="report_archive", priority=priority)
             if i % 10 == 2:
                 self.tell(end + 40 + i, "task.queued", task=task, workflow="report_archive", reason="site_down")
                 self.tell(end + 90 + i, "task.started", task=task, workflow="report_archive", attempt=2)
@@ -249,15 +288,32 @@ class World:
         self.tell(t + 300, "error", code="sys_disk_full", errno="ENOSPC", message="checkpoint volume is full")
 
     def ceiling(self, t, end):
-        """A customer's batch takes every slot: creations are refused, tasks are put back."""
-        for i in range(plan.LIMIT - 1):
-            session, writer = self.session_id(), WORKERS[i % 2]
-            self.say(t + 10 * i, writer, {"type": "session.started", "session": session, "region": plan.REGIONS[i % 4], "create_s": 1.5,
-                                          "keep_alive": True})
-            self.say(end + 10 * i, writer, {"type": "session.ended", "session": session, "status": "COMPLETED", "duration_s": end - t})
-        for s in range(240, int(end - t), 300):
-            self.tell(t + s, "error", **CREATE_REFUSED)
-            self.tell(t + s + 1, "retry", op="session.create", upstream="browserbase", code="bb_concurrency_limit", reason="concurrency")
+        """A customer's batch: sixteen sessions in half an hour, a pause, and nearly all the rest. What others ask for is refused and waits."""
+        for i in range(plan.BATCH):
+            self.at(t + (120 * i if i < 16 else 3600 + 60 * i), self.claim, WORKERS[i % 2], end + 10 * i)
+        for i in range(12):
+            task, began, took = {"task": self.id("task"), "workflow": "report_archive"}, end - 900 + 60 * i, 45.0 + i
+            self.say(t + 3600 + 60 * i, WORKERS[0], {"type": "task.queued", **task, "priority": "low"})
+            self.say(began, WORKERS[0], {"type": "task.started", **task})
+            self.say(began + took, WORKERS[0], {"type": "task.ended", **task, "status": "succeeded", "duration_s": took})
+
+    def claim(self, t, writer, end):
+        """One session of the batch, if there is a slot for it, and a task after the other in it; if not, asks again."""
+        if t > end - HOUR or writer not in self.boots:
+            return
+        if not self.has_slot(t):
+            for type_, fields in self.refusal():
+                self.say(t, writer, {"type": type_, **fields})
+            self.at(t + 300, self.claim, writer, end)
+            return
+        session, boot = self.hold(self.session_id(), end), self.boots[writer]
+        self.say(t, writer, {"type": "session.started", "session": session, "region": self.rng.choice(plan.REGIONS), "create_s": 1.5,
+                             "keep_alive": True}, boot)
+        for s in range(30, int(end - t) - 120, 300):
+            task, took = {"task": self.id("task"), "workflow": "report_archive"}, round(self.rng.uniform(25, 60), 3)
+            self.say(t + s, writer, {"type": "task.started", **task}, boot)
+            self.say(t + s + took, writer, {"type": "task.ended", **task, "status": "succeeded", "duration_s": took}, boot)
+        self.say(end, writer, {"type": "session.ended", "session": session, "status": "COMPLETED", "duration_s": end - t}, boot)
 
     def hostile_sites(self, t, end):
         for s in range(600, int(end - t), 900):
@@ -292,7 +348,12 @@ class World:
         self.at(t + 1, self.fall, WRITERS, end, 1800, 3)
 
     def leak(self, t, end):
-        self.at(t, self.fall, WORKERS[1:], t + 240, end - t - 240, 0)
+        """A worker dies just after it has opened three sessions."""
+        for i in range(3):
+            session = self.hold(self.session_id())
+            self.say(t + i, WORKERS[1], {"type": "session.started", "session": session, "region": plan.REGIONS[i], "create_s": 1.5,
+                                         "keep_alive": True})
+        self.at(t + 10, self.fall, WORKERS[1:], t + 240, end - t - 240, 0)
 
     def memory_leak(self, t, end):
         self.at(end, self.killed)
@@ -320,13 +381,16 @@ class World:
         self.tell(end, "recovery", state="ended", incident=incident, action="abort", outcome="manual", automation="manual", duration_s=240)
 
     def deploy(self, t, end):
-        """An orderly end: no alert. The next version starts; what was open is ended at once."""
-        left = list(self.open)
+        """An orderly end: no alert. What is open is ended first; then the next version starts."""
+        for session, owner in list(self.open.items()):
+            if owner in self.boots:
+                del self.open[session]
+                self.hold(session, t)
+                yield self.stamp(owner, {"type": "session.ended", "session": session, "status": "COMPLETED", "duration_s": 300})
         yield from self.stop(t, WRITERS, "deployment")
         self.version = VERSIONS[1]
         for writer in WRITERS:
             self.at(end, self.boot, writer)
-        self.at(end + 1, self.clean_up, left, 2)
 
 
 def events(seed=1, name="day", beat_s=10, episodes=plan.EPISODES):

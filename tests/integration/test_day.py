@@ -273,9 +273,13 @@ class Demo(unittest.TestCase):
         self.assertEqual(list((self.place / "tmp").iterdir()), [])
 
     def test_refused(self):
-        for flag, said in (("--speed=0", "--speed must be above 0"), ("--help", "examples/day/demo.sh [--speed=N]")):
+        wanted = "demo: --speed must be a number above 0, and at most 86400\n"
+        rows = [(f"--speed={speed}", wanted) for speed in ("0", "abc", "nan", "inf")] + [("--help", "examples/day/demo.sh [--speed=N]")]
+        for flag, said in rows:
             with self.subTest(flag), self.start(flag) as demo:
-                self.assertIn(said, demo.stdout.read())
+                output = demo.stdout.read()
+                self.assertIn(said, output)
+                self.assertNotIn("Traceback", output)
                 self.assertNotEqual(demo.wait(20), 0)
                 self.assertEqual(list((self.place / "tmp").iterdir()), [])
 

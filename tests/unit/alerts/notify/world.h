@@ -45,8 +45,8 @@ void world_jump(struct world *world, double seconds); /* the wall clock is set; 
 void world_deliver(struct world *world);
 double world_now(const struct world *world);
 
-/* Compares what arrived since the last time, and forgets it. A line: `30 oncall/webhook/one {alertname="X"} a+ b-`, with
- * the label i of each alert, + for firing; behind it ` ..2` when two were cut off. */
+/* Compares what arrived since the last time, and forgets it. A line: `30 oncall/webhook/one {alertname="X"} a+ b-`,
+ * with the label i of each alert, + for firing; behind it ` ..2` when two were cut off. */
 void assert_log(struct world *world, const char *expected);
 size_t world_groups(struct world *world);
 /* The last note's kind and text, "" when there is none; good until the next call. */
