@@ -1,7 +1,6 @@
 /* The plan and its execution against a CloudWatch that is a table: pages, tags, conflicts, other replicas, the order
- * and pace of calls, a hundred names at once, the budget, failures of each call, the test. The client's functions are
- * this program's own; what they are in truth has its tests in alerts/aws. */
-#include "tests/unit/alerts/cloudwatch/plan_world.h"
+ * and pace of calls, a hundred names at once, the budget, failures of each call, the test. */
+#include "tests/unit/alerts/cloudwatch/plan_fake.h"
 
 #include "tests/support/alloc_fail.h"
 #include <setjmp.h>
@@ -19,155 +18,8 @@
     "high}]\n"                                                                                                         \
     "heartbeat: {}\ntags: {team: web}\n"
 
-/* ---- CloudWatch ---- */
-
-struct fake {
-    const char *const *pages; /* DescribeAlarms' answers, one after the other; the last again and again */
-    size_t page;
-    struct oxp_buf log; /* of calls: "Operation" and what tells them apart */
-    const char *fail;   /* the operation that is refused */
-    size_t fail_after;  /* that many of it are not */
-    unsigned throttled; /* that many calls of it are, before one is taken */
-    unsigned waits;     /* of more than a pace */
-    int64_t slept_ms;
-};
-static struct fake fake;
-
-#define TAGS(service, environment)                                                                                     \
-    "{\"Key\":\"oxpecker:service\",\"Value\":\"" service                                                               \
-    "\"},{\"Key\":\"oxpecker:environment\",\"Value\":\"" environment "\"}"
-
-/* The tags of an ARN are told by the ARN. */
-static const char *tags_of(const char *body) {
-    static const struct {
-        const char *arn, *tags;
-    } known[] = {
-        {"arn:ours", "{\"Tags\":[{\"Key\":\"team\",\"Value\":\"web\"}," TAGS("collector", "test") "]}"},
-        {"arn:old", "{\"Tags\":[" TAGS("collector", "test") ",{\"Key\":\"team\",\"Value\":\"x\"}]}"},
-        {"arn:other", "{\"Tags\":[{\"Key\":\"oxpecker:service\",\"Value\":\"another\"}]}"},
-        {"arn:once", "{\"Tags\":[{\"Key\":\"oxpecker:service\",\"Value\":\"collector\"}]}"},
-        {"arn:staging", "{\"Tags\":[" TAGS("collector", "staging") "]}"},
-        {"arn:namesake", "{\"Tags\":[" TAGS("another", "test") "]}"},
-    };
-    for (size_t i = 0; i < COUNT_OF(known); i++) {
-        if (strstr(body, known[i].arn) != NULL) {
-            return known[i].tags;
-        }
-    }
-    return "{\"Tags\":[]}";
-}
-
-static void log_call(const char *operation, const char *body) {
-    struct oxp_json *json = NULL;
-    static const char *const told[] = {"AlarmName", "ResourceARN", "NextToken", "AlarmNamePrefix", "MetricData"};
-    oxp_buf_append_text(&fake.log, operation);
-    assert_int_equal(oxp_json_read(oxp_view_from(body), &json, NULL), OXP_OK);
-    for (size_t i = 0; i < COUNT_OF(told); i++) {
-        if (oxp_json_kind_of(oxp_json_get(json, told[i])) == OXP_JSON_TEXT) {
-            oxp_buf_append_char(&fake.log, ' ');
-            oxp_buf_append_view(&fake.log, oxp_json_text_of(oxp_json_get(json, told[i])));
-        }
-    }
-    if (oxp_json_get(json, "AlarmNames") != NULL) {
-        oxp_buf_append_format(&fake.log, " %zu names", oxp_json_size(oxp_json_get(json, "AlarmNames")));
-    }
-    oxp_buf_append_text(&fake.log, oxp_json_get(json, "Tags") == NULL ? "\n" : " tags\n");
-    oxp_json_free(json);
-}
-
-enum oxp_status oxp_aws_call(struct oxp_aws_client *client, struct oxp_http *http,
-                             const struct oxp_aws_operation *operation, struct oxp_arena *arena,
-                             struct oxp_http_response *response_out, struct oxp_aws_outcome *outcome_out,
-                             struct oxp_error *error) {
-    const char *name = strchr(operation->target, '.') + 1, *answer = "{}";
-    char body[8192];
-    (void)client;
-    (void)http;
-    (void)arena;
-    assert_true(strncmp(operation->target, "GraniteServiceVersion20100801.", 30) == 0);
-    assert_true(operation->body.len < sizeof body);
-    memcpy(body, operation->body.ptr, operation->body.len);
-    body[operation->body.len] = '\0';
-    log_call(name, body);
-    if (fake.fail != NULL && strcmp(fake.fail, name) == 0 && fake.throttled > 0) {
-        fake.throttled--;
-        outcome_out->answer = OXP_AWS_THROTTLED;
-        return oxp_error_set(error, OXP_ERR_LIMIT, 0, 0, "Throttling: Rate exceeded");
-    }
-    if (fake.fail != NULL && strcmp(fake.fail, name) == 0 && fake.fail_after-- == 0) {
-        return oxp_error_set(error, OXP_ERR_DENIED, 0, 0, "AccessDenied: no");
-    }
-    if (strcmp(name, "DescribeAlarms") == 0) {
-        answer = fake.pages[fake.page];
-        fake.page += fake.pages[fake.page + 1] != NULL;
-    } else if (strcmp(name, "ListTagsForResource") == 0) {
-        answer = tags_of(body);
-    }
-    response_out->status = 200;
-    response_out->body_len = strlen(answer);
-    response_out->body = malloc(response_out->body_len + 1);
-    if (response_out->body == NULL) {
-        return OXP_ERR_NOMEM;
-    }
-    memcpy(response_out->body, answer, response_out->body_len + 1);
-    *outcome_out = (struct oxp_aws_outcome){.answer = OXP_AWS_OK, .request_id = OXP_VIEW("id-1")};
-    return OXP_OK;
-}
-
-struct oxp_view oxp_aws_client_region(const struct oxp_aws_client *client) {
-    (void)client;
-    return OXP_VIEW("us-east-1");
-}
-
-static void fake_sleep(void *ctx, int64_t ms) {
-    (void)ctx;
-    fake.slept_ms += ms;
-    fake.waits += ms > 334;
-}
-
-static void fake_done(void *ctx, const struct oxp_cw_planned *alarm) {
-    (void)ctx;
-    oxp_buf_append_format(&fake.log, "done %s\n", alarm->name);
-}
-
-static void fake_start(const char *const *pages) {
-    oxp_buf_fini(&fake.log);
-    fake = (struct fake){.pages = pages};
-    oxp_buf_init(&fake.log, 0);
-}
-
-/* ---- What is there ---- */
-
-/* an alarm a line */
+/* a plan a line */
 /* clang-format off */
-#define NO_ALARMS "{\"MetricAlarms\":[],\"CompositeAlarms\":[]}"
-#define SERVICE "Orchestrator/collector/"
-#define N SERVICE "test/"
-#define DIMENSIONS                                                                                                     \
-    "\"Dimensions\":[{\"Name\":\"Service\",\"Value\":\"collector\"},{\"Name\":\"Environment\",\"Value\":\"test\"}]"
-#define COMMON(name, arn)                                                                                              \
-    "\"AlarmName\":\"" N name "\",\"AlarmArn\":\"" arn "\",\"Namespace\":\"Orchestrator\"," DIMENSIONS ","             \
-    "\"ActionsEnabled\":true,\"OKActions\":[],\"InsufficientDataActions\":[]"
-/* The threshold A as it is wanted, but for its threshold and period. */
-#define ALARM_A(arn, threshold, period)                                                                                \
-    "{" COMMON("A", arn) ",\"MetricName\":\"A\",\"Statistic\":\"Maximum\",\"Period\":" period                          \
-                         ",\"EvaluationPeriods\":1,"                                                                   \
-                         "\"DatapointsToAlarm\":1,\"Threshold\":" threshold                                            \
-                         ",\"ComparisonOperator\":\"GreaterThanThreshold\","                                           \
-                         "\"TreatMissingData\":\"missing\",\"AlarmActions\":[\"arn:aws:sns:us-east-1:1:t\"],"                  \
-                         "\"AlarmDescription\":\"Maximum of A is above the threshold\"}"
-#define ALARM_HIGH(arn)                                                                                                \
-    "{" COMMON("high", arn) ",\"MetricName\":\"A\",\"Statistic\":\"Maximum\",\"Period\":60,\"EvaluationPeriods\":1,"   \
-                            "\"DatapointsToAlarm\":1,\"Threshold\":9,\"ComparisonOperator\":\"GreaterThanThreshold\"," \
-                            "\"TreatMissingData\":\"missing\",\"AlarmActions\":[],"                                    \
-                            "\"AlarmDescription\":\"Maximum of A is above the threshold\"}"
-#define ALARM_OLD(name, arn) "{" COMMON(name, arn) ",\"MetricName\":\"Old\",\"Period\":10}"
-#define ALARM_AT(name, arn, environment)                                                                                \
-    "{\"AlarmName\":\"" SERVICE name "\",\"AlarmArn\":\"" arn "\",\"Period\":60,\"Dimensions\":[{\"Name\":\"Service\","       \
-    "\"Value\":\"collector\"},{\"Name\":\"Environment\",\"Value\":\"" environment "\"}]}"
-#define PAGE(alarms) "{\"MetricAlarms\":[" alarms "],\"CompositeAlarms\":[]}"
-#define PAGE_TOKEN(alarms, token) "{\"MetricAlarms\":[" alarms "],\"NextToken\":\"" token "\"}"
-
 static const struct {
     const char *name, *pages[4], *replica;
     const char *plan;                  /* sign and name of each, and differences */
@@ -715,7 +567,7 @@ static void test_choice(void **state) {
 
 static int forget(void **state) {
     (void)state;
-    oxp_buf_fini(&fake.log);
+    fake_end();
     return 0;
 }
 
