@@ -10,6 +10,7 @@ import re
 import threading
 import time
 
+import loopback
 import plan
 
 TAG = ("service", "day")
@@ -21,7 +22,7 @@ def stamp(unix_s):
     return datetime.datetime.fromtimestamp(unix_s, datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Held:
+class Held(loopback.Loopback):
     def __init__(self, port=0):
         self.lock = threading.Lock()
         self.t, self.sessions, self.released = 0.0, {}, 0
@@ -45,18 +46,7 @@ class Held:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-        self.thread.start()
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        super().__init__(Handler, port)
 
     # ---- from the day ----
 

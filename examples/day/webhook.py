@@ -4,6 +4,7 @@ import http.server
 import json
 import threading
 
+import loopback
 import plan
 
 
@@ -15,7 +16,7 @@ def summary(message):
     return ", ".join(f"{status} {' '.join(sorted(of))}" for status, of in sorted(names.items()))
 
 
-class Webhook:
+class Webhook(loopback.Loopback):
     def __init__(self, port=0, log=None):
         self.lock = threading.Lock()
         self.t, self.taken, self.refused, self.log = 0.0, 0, 0, log
@@ -28,18 +29,8 @@ class Webhook:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/alerts"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-        self.thread.start()
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        super().__init__(Handler, port)
+        self.url += "/alerts"
 
     def begin(self):
         with self.lock:
