@@ -19,7 +19,7 @@ static void pass(struct world *world, int seconds, int step_s) {
     }
 }
 
-/* The referee's case: some that always fail, and good ones behind them. */
+/* Some that always fail, and good ones behind them. */
 static void poisons_starve_nobody(void **state) {
     (void)state;
     static const struct {
