@@ -127,7 +127,7 @@ static void on_answer(void *ctx, const struct oxp_route *route, int status, doub
     if (route == NULL) {
         atomic_store(&fixture->no_route_seen, true);
     }
-    atomic_store(&fixture->last_status, seconds >= 0 ? (unsigned)status : 0);
+    atomic_fetch_add(&fixture->statuses, seconds >= 0 ? (unsigned)status : 0);
     atomic_fetch_add(&fixture->answers, 1);
 }
 

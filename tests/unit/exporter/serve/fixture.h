@@ -17,8 +17,8 @@ enum { REFUSED_FRAMING, REFUSED_ACCESS, REFUSED_DEADLINE, REFUSED_LIMIT, REFUSED
 struct fixture {
     struct oxp_server *server;
     unsigned port;
-    atomic_uint answers, last_status, refusals[REFUSALS];
-    atomic_uint streams_open, streams_ended; /* ended: done() was called */
+    atomic_uint answers, statuses, refusals[REFUSALS]; /* statuses: their sum; answers are told in no certain order */
+    atomic_uint streams_open, streams_ended;           /* ended: done() was called */
     atomic_bool no_route_seen;
     pthread_mutex_t lock;
     pthread_cond_t released;
