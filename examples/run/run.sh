@@ -163,6 +163,7 @@ fi
 set +m
 
 cat <<EOT
+Page           http://127.0.0.1:$port/
 Metrics        http://127.0.0.1:$port/metrics
 Sessions       http://127.0.0.1:$port/api/oxpecker/v1/sessions
 Alerts         $oxpecker alerts --server=127.0.0.1:$port
