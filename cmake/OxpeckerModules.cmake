@@ -37,10 +37,15 @@ target_link_libraries(oxp_flags INTERFACE Threads::Threads m)
 
 # oxp_module(oxp_parse SOURCES a.c b.c DEPS oxp_event oxp_base [PKG libname...])
 # One static library for one folder. PKG names are pkg-config modules that stay private to the folder.
+# SELDOM is code that runs at a start, for a command or a few times a minute: the release build makes it small instead of
+# fast, because every page of code that was ever run counts as the idle sidecar's memory.
 function(oxp_module name)
-  cmake_parse_arguments(arg "" "" "SOURCES;DEPS;PKG" ${ARGN})
+  cmake_parse_arguments(arg "SELDOM" "" "SOURCES;DEPS;PKG" ${ARGN})
   add_library(${name} STATIC ${arg_SOURCES})
   target_link_libraries(${name} PUBLIC ${arg_DEPS} PRIVATE oxp_flags)
+  if(arg_SELDOM)
+    target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-Os>)
+  endif()
   foreach(pkg IN LISTS arg_PKG)
     string(MAKE_C_IDENTIFIER "PKG_${pkg}" var)
     pkg_check_modules(${var} REQUIRED IMPORTED_TARGET GLOBAL ${pkg})
