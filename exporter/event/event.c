@@ -41,7 +41,10 @@ struct key {
     size_t len;
 };
 
-#define SLOTS 512 /* several times the names: probes are short */
+/* Bits of a slot's number: each table has several times the slots that it has names, so that probes are short. */
+#define FIELD_BITS 9
+#define TYPE_BITS 7
+#define GROUP_BITS 7
 
 struct slot {
     struct key key;
@@ -49,8 +52,9 @@ struct slot {
     unsigned value;
 };
 
-static struct slot field_slots[SLOTS], type_slots[SLOTS];
-static struct slot group_slots[SLOTS];   /* first parts of nested names */
+static struct slot field_slots[1 << FIELD_BITS], type_slots[1 << TYPE_BITS];
+static struct slot group_slots[1 << GROUP_BITS]; /* first parts of nested names */
+_Static_assert(OXP_FIELDS <= 3 << (FIELD_BITS - 2) && OXP_EVENT_TYPES <= 1 << (TYPE_BITS - 1), "slots stay free");
 static char group_names[OXP_FIELDS][32]; /* as C strings; the slot's value is the row */
 static uint64_t group_types[OXP_FIELDS]; /* one bit a type that uses the group */
 _Static_assert(OXP_EVENT_TYPES <= 64, "types are bits of one word");
@@ -77,15 +81,15 @@ static inline struct key key_of(struct oxp_view name) {
     return (struct key){name.len == 1 ? load(name.ptr, 1) : 0, 0, name.len};
 }
 
-static inline size_t slot_of(struct key key) {
+static inline size_t slot_of(struct key key, unsigned bits) {
     uint64_t mixed = (key.head ^ (uint64_t)key.len) * UINT64_C(0x9e3779b97f4a7c15);
     mixed = (mixed ^ (mixed >> 32) ^ key.tail) * UINT64_C(0xd6e8feb86659fd93);
-    return (size_t)(mixed >> 55);
+    return (size_t)(mixed >> (64 - bits));
 }
 
-static inline const struct slot *find(const struct slot *slots, struct oxp_view name) {
+static inline const struct slot *find(const struct slot *slots, unsigned bits, struct oxp_view name) {
     struct key key = key_of(name);
-    for (size_t i = slot_of(key);; i = (i + 1) % SLOTS) {
+    for (size_t i = slot_of(key, bits);; i = (i + 1) & (((size_t)1 << bits) - 1)) {
         const struct slot *slot = &slots[i];
         if (slot->name == NULL) {
             return NULL;
@@ -97,11 +101,11 @@ static inline const struct slot *find(const struct slot *slots, struct oxp_view 
     }
 }
 
-static void insert(struct slot *slots, const char *name, unsigned value) {
+static void insert(struct slot *slots, unsigned bits, const char *name, unsigned value) {
     struct key key = key_of(oxp_view_from(name));
-    size_t i = slot_of(key);
+    size_t i = slot_of(key, bits);
     while (slots[i].name != NULL) {
-        i = (i + 1) % SLOTS;
+        i = (i + 1) & (((size_t)1 << bits) - 1);
     }
     slots[i] = (struct slot){key, name, value};
 }
@@ -113,9 +117,9 @@ static void mark(uint64_t *bits, enum oxp_field field) {
 static void index_fields(void) {
     for (unsigned i = 0; i < OXP_FIELDS; i++) {
         same_name[i] = OXP_FIELDS;
-        const struct slot *first = find(field_slots, oxp_view_from(fields[i].name));
+        const struct slot *first = find(field_slots, FIELD_BITS, oxp_view_from(fields[i].name));
         if (first == NULL) {
-            insert(field_slots, fields[i].name, i);
+            insert(field_slots, FIELD_BITS, fields[i].name, i);
             continue;
         }
         unsigned last = first->value;
@@ -134,11 +138,11 @@ static void allow(unsigned type, enum oxp_field field) {
         return;
     }
     struct oxp_view group = oxp_view_of(fields[field].name, (size_t)(dot - fields[field].name));
-    const struct slot *slot = find(group_slots, group);
+    const struct slot *slot = find(group_slots, GROUP_BITS, group);
     unsigned row = slot == NULL ? (unsigned)field : slot->value;
     if (slot == NULL) {
         memcpy(group_names[row], group.ptr, group.len);
-        insert(group_slots, group_names[row], row);
+        insert(group_slots, GROUP_BITS, group_names[row], row);
     }
     group_types[row] |= UINT64_C(1) << type;
 }
@@ -146,7 +150,7 @@ static void allow(unsigned type, enum oxp_field field) {
 __attribute__((constructor)) static void build_index(void) {
     index_fields();
     for (unsigned t = OXP_EVENT_NONE + 1; t < OXP_EVENT_TYPES; t++) {
-        insert(type_slots, types[t].name, t);
+        insert(type_slots, TYPE_BITS, types[t].name, t);
         for (unsigned f = 0; f < ENVELOPE_END; f++) {
             mark(allowed[t], (enum oxp_field)f);
         }
@@ -177,12 +181,12 @@ const struct oxp_type_spec *oxp_type_spec(enum oxp_event_type type) {
 }
 
 enum oxp_event_type oxp_event_type_find(struct oxp_view name) {
-    const struct slot *slot = find(type_slots, name);
+    const struct slot *slot = find(type_slots, TYPE_BITS, name);
     return slot == NULL ? OXP_EVENT_NONE : (enum oxp_event_type)slot->value;
 }
 
 enum oxp_field oxp_field_find(struct oxp_view name) {
-    const struct slot *slot = find(field_slots, name);
+    const struct slot *slot = find(field_slots, FIELD_BITS, name);
     return slot == NULL ? OXP_FIELDS : (enum oxp_field)slot->value;
 }
 
@@ -195,7 +199,7 @@ enum oxp_field oxp_field_find_for(enum oxp_event_type type, struct oxp_view name
 }
 
 bool oxp_field_is_group(enum oxp_event_type type, struct oxp_view name) {
-    const struct slot *slot = find(group_slots, name);
+    const struct slot *slot = find(group_slots, GROUP_BITS, name);
     return slot != NULL && ((group_types[slot->value] >> type) & 1) != 0;
 }
 

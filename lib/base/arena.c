@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #define ALIGN 16
-#define FIRST 4096
+#define FIRST 512
 #define MOST (1u << 20) /* a block doubles up to this; a bigger piece gets a block of its own */
 
 struct oxp_arena_block {

@@ -83,7 +83,6 @@ struct oxp_family {
     size_t cap;   /* most series of this family, the overflow group included */
     char *text;   /* owned: the prefixes */
     char *names;  /* owned: sample names other than the spec's, one after the other, each with a NUL */
-    struct oxp_label labels[OXP_LABELS_MAX];
     /* read by anyone */
     _Atomic(struct oxp_family *) next;
     _Atomic(struct oxp_table *) table;
@@ -93,6 +92,8 @@ struct oxp_family {
     struct oxp_chunk *last;
     size_t count;    /* series made */
     size_t overflow; /* of them, in overflow groups */
+    /* constant, but for what their own comments say */
+    struct oxp_label labels[]; /* label_count */
 };
 
 struct oxp_registry {

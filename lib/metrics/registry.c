@@ -128,7 +128,8 @@ static enum oxp_status write_prefixes(struct oxp_family *family) {
 
 static enum oxp_status make_family(struct oxp_registry *registry, const struct oxp_family_spec *spec,
                                    struct oxp_family **family_out) {
-    struct oxp_family *family = calloc(1, sizeof *family);
+    unsigned label_count = oxp_spec_label_count(spec);
+    struct oxp_family *family = calloc(1, sizeof *family + label_count * sizeof family->labels[0]);
     if (family == NULL) {
         return OXP_ERR_NOMEM;
     }
@@ -138,7 +139,7 @@ static enum oxp_status make_family(struct oxp_registry *registry, const struct o
     family->type = spec->type;
     family->bounds = spec->bounds;
     family->bound_count = (uint32_t)spec->bound_count;
-    family->label_count = oxp_spec_label_count(spec);
+    family->label_count = label_count;
     family->seed = registry->names.seed ^ (uint64_t)(uintptr_t)family;
     family->cap = spec->max_series == 0 ? registry->family_cap : spec->max_series;
     family->group = (spec->flags & OXP_FAMILY_LAZY) != 0 ? 1 : oxp_spec_combinations(spec);
