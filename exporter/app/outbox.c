@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define LIMIT_MAX 10000
 
@@ -245,6 +246,18 @@ static const struct verb {
     int (*run)(struct outbox *outbox);
 } verbs[] = {{"list", 1, list}, {"show", 2, show}, {"retry", 2, retry}};
 
+/* The sidecar makes the file for the first message or note; until then nothing waits. */
+static enum oxp_status stand_in(struct outbox *outbox, const char *directory) {
+    struct stat found;
+    if (stat(directory, &found) != 0 || !S_ISDIR(found.st_mode)) {
+        return oxp_error_set(&outbox->error, OXP_ERR_NOT_FOUND, 0, 0, "there is no directory %s", directory);
+    }
+    fprintf(stderr, "oxpecker outbox: there is no outbox in %s yet\n", directory);
+    const struct oxp_outbox_options in_memory = {0};
+    return oxp_outbox_open(&in_memory, oxp_clock_wall(oxp_clock_system()).ns / OXP_NS_PER_MS, &outbox->box, NULL,
+                           &outbox->error);
+}
+
 static int run_verb(struct outbox *outbox, const struct verb *verb) {
     const char *directory = oxp_config_text(&outbox->verbs.config, OXP_OPT_STORAGE_PATH);
     if (strcmp(outbox->output, "table") != 0 && !is_json(outbox)) {
@@ -255,6 +268,9 @@ static int run_verb(struct outbox *outbox, const struct verb *verb) {
                     "there is no --storage.path: an outbox in memory is seen at /api/oxpecker/v1/notifications only");
     }
     enum oxp_status status = oxp_outbox_visit(directory, &outbox->box, &outbox->error);
+    if (status == OXP_ERR_NOT_FOUND) {
+        status = stand_in(outbox, directory);
+    }
     if (status != OXP_OK) {
         return fail(outbox, outbox->error.text[0] != '\0' ? outbox->error.text : oxp_status_text(status));
     }

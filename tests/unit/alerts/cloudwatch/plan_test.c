@@ -377,25 +377,39 @@ static void test_budget(void **state) {
 
 static void test_failures(void **state) {
     static const char *const mixed[] = {PAGE(ALARM_A("arn:old", "5", "60") "," ALARM_OLD("x", "arn:ours")), NULL};
+    static const char *const more[] = {/* one of them is as it should be */
+                                       PAGE(ALARM_A("arn:old", "5", "60") "," ALARM_HIGH("arn:ours") "," ALARM_OLD(
+                                           "x", "arn:ours") "," ALARM_OLD("y", "arn:ours")),
+                                       NULL};
     static const struct {
+        const char *const *pages;
+        bool prune;
         const char *operation;
         size_t after;
         const char *log; /* the last call */
         const char *where;
     } rows[] = {
-        {"DeleteAlarms", 0, "DeleteAlarms 1 names\n", "stopped at \"" N "x\", 0 of 4 done, a further apply goes on: "},
-        {"PutMetricAlarm", 0, "PutMetricAlarm " N "A\n", "stopped at \"" N "A\", 1 of 4 done"},
-        {"TagResource", 0, "TagResource arn:old tags\n", "stopped at \"" N "A\", 1 of 4 done"},
-        {"PutMetricAlarm", 2, "PutMetricAlarm " N "heartbeat tags\n", "stopped at \"" N "heartbeat\", 3 of 4 done"},
+        {mixed, true, "DeleteAlarms", 0, "DeleteAlarms 1 names\n",
+         "stopped at \"" N "x\", 0 of 4 done, a further apply goes on: "},
+        {mixed, true, "PutMetricAlarm", 0, "PutMetricAlarm " N "A\n", "stopped at \"" N "A\", 1 of 4 done"},
+        {mixed, true, "TagResource", 0, "TagResource arn:old tags\n", "stopped at \"" N "A\", 1 of 4 done"},
+        {mixed, true, "PutMetricAlarm", 1, "PutMetricAlarm " N "high tags\n", "stopped at \"" N "high\", 2 of 4 done"},
+        {mixed, true, "PutMetricAlarm", 2, "PutMetricAlarm " N "heartbeat tags\n",
+         "stopped at \"" N "heartbeat\", 3 of 4 done"},
+        {mixed, false, "PutMetricAlarm", 0, "PutMetricAlarm " N "A\n", "stopped at \"" N "A\", 0 of 3 done"},
+        {more, true, "DeleteAlarms", 0, "DeleteAlarms 2 names\n", "stopped at \"" N "x\", 0 of 4 done"},
+        {more, true, "PutMetricAlarm", 1, "PutMetricAlarm " N "heartbeat tags\n",
+         "stopped at \"" N "heartbeat\", 3 of 4 done"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct plan_world world;
         struct oxp_cw_plan plan;
         struct oxp_error error = {0};
-        const struct oxp_cw_apply_options options = {.prune = true, .sleep = fake_sleep};
+        const struct oxp_cw_apply_options options = {.prune = rows[i].prune, .sleep = fake_sleep};
+        print_message("%s after %zu\n", rows[i].operation, rows[i].after);
         plan_world_open(&world, SECTION, NULL, NULL);
-        fake_start(mixed);
+        fake_start(rows[i].pages);
         assert_int_equal(oxp_cw_plan(&world.input, NULL, NULL, &world.arena, &plan, &error), OXP_OK);
         fake.fail = rows[i].operation;
         fake.fail_after = rows[i].after;
@@ -405,7 +419,7 @@ static void test_failures(void **state) {
         assert_non_null(strstr(error.text, rows[i].where));
         assert_true(oxp_view_ends(oxp_buf_view(&fake.log), oxp_view_from(rows[i].log)));
         for (int k = 0; k < 2; k++) { /* and while it asks */
-            fake_start(mixed);
+            fake_start(rows[i].pages);
             fake.fail = k == 0 ? "DescribeAlarms" : "ListTagsForResource";
             assert_int_equal(oxp_cw_plan(&world.input, NULL, NULL, &world.arena, &plan, &error), OXP_ERR_DENIED);
             assert_non_null(strstr(error.text, fake.fail));

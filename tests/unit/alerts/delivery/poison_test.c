@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -112,11 +113,42 @@ static void a_receiver_that_is_down_sets_nobody_aside(void **state) {
     }
 }
 
+/* Rule 5: in the queue's order, after one that failed the oldest, and so on by turns; from the beginning after one that
+ * was delivered. It is the last that was put, and the first that is probed when the breaker has opened, the fifth after
+ * a 429. */
+static void probes_take_turns(void **state) {
+    (void)state;
+    static const struct {
+        const char *answer, *good, *probes;
+    } rows[] = {
+        {"500", NULL, "qaqaqa"},   {"dead", NULL, "qaqaqa"}, {"500", "200", "qqaqaq"},
+        {"dead", "200", "qqaqaq"}, {"429", "200", "qaqaqq"},
+    };
+    for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+        struct world *world = world_begin(one, 1);
+        print_message("%s and %s\n", rows[row].answer, rows[row].good == NULL ? "nobody" : rows[row].good);
+        for (int i = 0; i < 6; i++) {
+            world_put(world, A, i == 5 && rows[row].good != NULL ? rows[row].good : rows[row].answer);
+        }
+        char probes[sizeof world->probes] = "";
+        for (int s = 0; s < 7200 && strlen(probes) < strlen(rows[row].probes); s += 30) {
+            pass(world, 30, 10);
+            pthread_mutex_lock(&world->lock);
+            memcpy(probes, world->probes, sizeof probes);
+            pthread_mutex_unlock(&world->lock);
+        }
+        probes[strlen(rows[row].probes)] = '\0';
+        assert_string_equal(probes, rows[row].probes);
+        world_end(world);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(poisons_starve_nobody),
         cmocka_unit_test(a_poison_is_set_aside),
         cmocka_unit_test(a_receiver_that_is_down_sets_nobody_aside),
+        cmocka_unit_test(probes_take_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "alerts/delivery/suspects.h"
+#include "lib/base/crc32.h"
 
 static unsigned add(struct oxp_suspects *suspects, int64_t id, const char *group, uint64_t delivered, bool expect_own) {
     const struct oxp_outbox_message message = {.id = id, .group = oxp_view_from(group)};
@@ -42,24 +43,37 @@ static void a_group_goes_on(void **state) {
     assert_int_equal(suspects.count, 2);
 }
 
+/* Whatever sum its group has, it is not taken for a message that stands alone. */
+static void a_group_is_not_a_message(void **state) {
+    (void)state;
+    struct oxp_suspects suspects = {0};
+    int64_t sum = (int64_t)oxp_crc32c(0, "g", 1);
+    assert_int_equal(add(&suspects, 1, "g", 0, false), 0);
+    assert_int_equal(add(&suspects, sum, "", 1, false), 0);
+    assert_int_equal(suspects.count, 2);
+}
+
 static void the_longest_ago_is_forgotten(void **state) {
     (void)state;
     struct oxp_suspects suspects = {0};
-    for (int64_t id = 0; id < OXP_SUSPECTS_MAX; id++) {
-        add(&suspects, id, "", 0, false);
+    for (uint64_t delivered = 0; delivered < 2; delivered++) {
+        for (int64_t id = 0; id < OXP_SUSPECTS_MAX; id++) {
+            assert_int_equal(add(&suspects, id, "", delivered, delivered == 1), delivered);
+        }
     }
-    assert_int_equal(add(&suspects, 0, "", 1, true), 1);
-    add(&suspects, OXP_SUSPECTS_MAX, "", 1, false); /* in the place of 1 */
-    assert_int_equal(suspects.count, OXP_SUSPECTS_MAX);
     assert_int_equal(add(&suspects, 0, "", 2, true), 2);
-    assert_int_equal(add(&suspects, OXP_SUSPECTS_MAX, "", 2, true), 1);
-    assert_int_equal(add(&suspects, 1, "", 2, false), 0);
+    assert_int_equal(add(&suspects, OXP_SUSPECTS_MAX, "", 2, false), 0); /* in the place of 1, and with nothing of it */
+    assert_int_equal(suspects.count, OXP_SUSPECTS_MAX);
+    assert_int_equal(add(&suspects, 0, "", 3, true), 3);
+    assert_int_equal(add(&suspects, OXP_SUSPECTS_MAX, "", 3, true), 1);
+    assert_int_equal(add(&suspects, 1, "", 3, false), 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(own_failures),
         cmocka_unit_test(a_group_goes_on),
+        cmocka_unit_test(a_group_is_not_a_message),
         cmocka_unit_test(the_longest_ago_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

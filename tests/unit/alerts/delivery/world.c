@@ -106,8 +106,15 @@ enum oxp_status oxp_outbox_claim(struct oxp_outbox *outbox, struct oxp_view rece
 enum oxp_status oxp_outbox_claim_least_tried(struct oxp_outbox *outbox, struct oxp_view receiver, bool by_age,
                                              int64_t now, struct oxp_arena *arena,
                                              struct oxp_outbox_message *message_out, int64_t *next_ms_out) {
-    (void)by_age; /* all letters matter alike */
-    return claim(outbox, receiver, true, now, arena, message_out, next_ms_out);
+    struct world *world = as_world(outbox);
+    enum oxp_status status = claim(outbox, receiver, true, now, arena, message_out, next_ms_out);
+    pthread_mutex_lock(&world->lock);
+    size_t len = strlen(world->probes);
+    if (status == OXP_OK && len + 1 < sizeof world->probes) {
+        world->probes[len] = by_age ? 'a' : 'q'; /* which is all: the letters matter alike */
+    }
+    pthread_mutex_unlock(&world->lock);
+    return status;
 }
 
 static enum oxp_status become(struct oxp_outbox *outbox, int64_t id, enum oxp_outbox_state state, int64_t due_ms,

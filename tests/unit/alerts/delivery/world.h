@@ -43,6 +43,7 @@ struct world {
     size_t count;
     int64_t sends[SENDS]; /* ids, in order */
     size_t send_count;
+    char probes[64]; /* what was claimed as least tried: q, of those in the queue's order, or a, by age */
 };
 
 /* The one world; a courier for these receivers is at work in it. Seeded: the jitter is the same each time. */

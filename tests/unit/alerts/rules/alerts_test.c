@@ -116,25 +116,40 @@ static void test_told_again(void **state) {
 static void test_all_told(void **state) {
     (void)state;
     struct world world;
-    world_open(&world, "groups: [{name: g, interval: 10m, rules: [{alert: Down, expr: up == 0}, "
-                       "{alert: Slow, expr: up == 0, for: 1h}, {record: r, expr: up}]}]");
+    static const char *const yaml = "groups: [{name: f, interval: 10m, rules: [{record: s, expr: up}]}, "
+                                    "{name: g, interval: 10m, rules: [{alert: Slow, expr: up == 0, for: 1h}, "
+                                    "{alert: Down, expr: up == 0}, {record: r, expr: up}]}]";
+    world_open(&world, yaml);
+    assert_int_equal(world_load(&world, yaml), OXP_OK); /* no rule is known by a reload alone */
     assert_true(oxp_rules_awaits(world.rules, OXP_VIEW("Down")));
     assert_false(oxp_rules_awaits(world.rules, OXP_VIEW("r")));
     assert_false(oxp_rules_awaits(world.rules, OXP_VIEW("Gone")));
     world_set(&world, "up,job=a", 0);
     world_set(&world, "up,job=b", 0);
-    world_step(&world, 1);
+    world_step(&world, 2); /* g at 0 and f, by its name, at 233 */
     assert_false(oxp_rules_awaits(world.rules, OXP_VIEW("Down")));
     world_set(&world, "up,job=b", 1);
-    world_step(&world, 1);
+    world_step(&world, 2);
     oxp_buf_clear(&world.told);
     world.telling_again = true;
-    oxp_rules_tell_all(world.rules, world_now(&world));
-    assert_told(&world, "600 SAME " A " 0\n600 SAME {alertname=\"Down\", job=\"b\"} 0\n");
-    assert_int_equal(world_load(&world, "groups: [{name: g, interval: 10m, rules: [{alert: Down, expr: up == 0}]}, "
-                                        "{name: h, interval: 10m, rules: [{alert: Down, expr: up == 2}]}]"),
-                     OXP_OK);
-    assert_true(oxp_rules_awaits(world.rules, OXP_VIEW("Down"))); /* the one that is new */
+    for (int listener = 0; listener < 2; listener++) { /* the second just after the first */
+        oxp_rules_tell_all(world.rules, world_now(&world));
+        assert_told(&world, "833 SAME " A " 0\n833 SAME {alertname=\"Down\", job=\"b\"} 0\n");
+    }
+    static const struct {
+        const char *yaml;
+        bool awaits;
+    } reloads[] = {
+        {GROUP("{alert: Down, expr: up == 0}"), false},
+        {"groups: [{name: g, rules: [{alert: Down, expr: up == 0}]}, {name: h, rules: [{alert: Down, expr: up == 2}]}]",
+         true}, /* the one that is new */
+        {GROUP("{alert: Down, expr: up == 0}"), false},
+        {GROUP("{alert: Down, expr: up == 3}"), true}, /* what it says is another thing now */
+    };
+    for (size_t i = 0; i < sizeof reloads / sizeof reloads[0]; i++) {
+        assert_int_equal(world_load(&world, reloads[i].yaml), OXP_OK);
+        assert_int_equal(oxp_rules_awaits(world.rules, OXP_VIEW("Down")), reloads[i].awaits);
+    }
     world_close(&world);
 }
 
