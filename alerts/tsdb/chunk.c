@@ -67,30 +67,46 @@ static unsigned scale_for(uint64_t bits, unsigned from) {
     return from;
 }
 
-static void put_rate(struct oxp_chunk_bits *out, struct oxp_chunk_rate *rate, int64_t whole) {
-    int64_t difference = whole - rate->whole;
-    rate->whole = whole;
-    if (!rate->known) {
+static struct oxp_chunk_rate rate_of(const struct oxp_chunk_coder *coder) {
+    return (struct oxp_chunk_rate){.whole = coder->whole,
+                                   .usual = coder->usual,
+                                   .spread = coder->spread,
+                                   .known = coder->known,
+                                   .jumped = coder->jumped};
+}
+
+static void set_rate(struct oxp_chunk_coder *coder, const struct oxp_chunk_rate *rate) {
+    coder->whole = rate->whole;
+    coder->usual = rate->usual;
+    coder->spread = rate->spread;
+    coder->known = rate->known;
+    coder->jumped = rate->jumped;
+}
+
+static void put_rate(struct oxp_chunk_bits *out, struct oxp_chunk_coder *coder, int64_t whole) {
+    struct oxp_chunk_rate rate = rate_of(coder);
+    int64_t difference = whole - rate.whole;
+    rate.whole = whole;
+    uint64_t off = oxp_zigzag((int64_t)((uint64_t)difference - (uint64_t)rate.usual));
+    unsigned k = oxp_rice_parameter(rate.spread);
+    if (!rate.known) {
         put_wide(out, oxp_zigzag(difference));
-        oxp_rate_first(rate, difference);
-        return;
-    }
-    uint64_t off = oxp_zigzag((int64_t)((uint64_t)difference - (uint64_t)rate->usual));
-    unsigned k = oxp_rice_parameter(rate->spread);
-    if (off >> k < OXP_RICE_ESCAPE) {
+        oxp_rate_first(&rate, difference);
+    } else if (off >> k < OXP_RICE_ESCAPE) {
         unsigned ones = (unsigned)(off >> k);
         put(out, (UINT64_C(1) << ones) - 1, ones + 1);
         put(out, off & ((UINT64_C(1) << k) - 1), k);
-        oxp_rate_learn(rate, off);
+        oxp_rate_learn(&rate, off);
     } else {
         put(out, (UINT64_C(1) << OXP_RICE_ESCAPE) - 1, OXP_RICE_ESCAPE);
         put_wide(out, off);
-        oxp_rate_jump(rate, off);
+        oxp_rate_jump(&rate, off);
     }
+    set_rate(coder, &rate);
 }
 
-static void put_xor(struct oxp_chunk_bits *out, struct oxp_chunk_coder *coder, uint64_t bits) {
-    uint64_t change = bits ^ coder->bits; /* not 0: it changed */
+/* `change`: the value's bits by exclusive or with the last's; not 0. */
+static void put_xor(struct oxp_chunk_bits *out, struct oxp_chunk_coder *coder, uint64_t change) {
     unsigned lead = (unsigned)__builtin_clzll(change), trail = (unsigned)__builtin_ctzll(change);
     unsigned length = 64 - lead - trail, window_trail = 64u - coder->lead - coder->length;
     bool fits = coder->length != 0 && lead >= coder->lead && trail >= window_trail;
@@ -103,8 +119,8 @@ static void put_xor(struct oxp_chunk_bits *out, struct oxp_chunk_coder *coder, u
     put(out, lead, 6);
     put(out, length - 1, 6);
     put(out, change >> trail, length);
-    coder->lead = (uint8_t)lead;
-    coder->length = (uint8_t)length;
+    coder->lead = lead & 63;
+    coder->length = length & 127;
 }
 
 /* A value that is no number of the chunk. */
@@ -132,19 +148,23 @@ static void put_run(struct oxp_chunk_bits *out, struct oxp_chunk_coder *coder, u
 }
 
 static void put_time(struct oxp_chunk_bits *out, struct oxp_chunk_coder *coder, uint64_t distance) {
-    uint64_t off = oxp_zigzag((int64_t)(distance - coder->step_ms)); /* never 0 */
+    uint64_t step = coder->step_ms, odd = coder->odd_ms;
+    uint64_t off = oxp_zigzag((int64_t)(distance - step)); /* never 0 */
     unsigned width = oxp_bit_width(off);
     put(out, width - 1, 6);
     put(out, off, width);
-    oxp_step_learn(&coder->step_ms, &coder->odd_ms, distance);
+    oxp_step_learn(&step, &odd, distance);
+    coder->step_ms = (uint32_t)step;
+    coder->odd_ms = (uint32_t)odd;
 }
 
 /* The sample's bits, behind those of the run. False when the value is of another scale. */
-static bool put_sample(struct oxp_chunk_bits *out, struct oxp_chunk_coder *coder, int64_t time_ms, uint64_t bits) {
-    uint64_t distance = (uint64_t)time_ms - (uint64_t)coder->time_ms;
-    bool odd = distance != coder->step_ms, changed = bits != coder->bits;
+static bool put_sample(struct oxp_chunk_bits *out, struct oxp_chunk_coder *coder, uint64_t distance, uint64_t last_bits,
+                       uint64_t bits) {
+    bool odd = distance != coder->step_ms, changed = bits != last_bits, changing = coder->changing;
+    unsigned scale = coder->scale;
     int64_t whole = 0;
-    bool special = changed && coder->scale != OXP_CHUNK_XOR && !decimal_of(bits, coder->scale, &whole);
+    bool special = changed && scale != OXP_CHUNK_XOR && !decimal_of(bits, scale, &whole);
     if (special && !is_special(bits)) {
         return false;
     }
@@ -153,55 +173,55 @@ static bool put_sample(struct oxp_chunk_bits *out, struct oxp_chunk_coder *coder
     } else if (odd) {
         put(out, 3 | (unsigned)changed << 2, 4);
     } else {
-        put(out, changed != coder->changing, changed != coder->changing ? 2 : 1);
+        put(out, changed != changing, changed != changing ? 2 : 1);
     }
     if (odd) {
         put_time(out, coder, distance);
     }
     if (special) {
         put_special(out, bits);
-    } else if (changed && coder->scale == OXP_CHUNK_XOR) {
-        put_xor(out, coder, bits);
+    } else if (changed && scale == OXP_CHUNK_XOR) {
+        put_xor(out, coder, bits ^ last_bits);
     } else if (changed) {
-        put_rate(out, &coder->rate, whole);
+        put_rate(out, coder, whole);
     }
     if (!special) {
         coder->changing = changed;
     }
-    coder->changes = (uint8_t)(coder->changes + (changed && coder->changes < 255));
+    if (changed && coder->changes < 255) {
+        coder->changes++;
+    }
     return true;
 }
 
 static void mark_tame(struct oxp_chunk_coder *coder, uint64_t bits) {
     if (coder->scale == OXP_CHUNK_XOR && coder->tame != OXP_CHUNK_XOR && !is_special(bits)) {
-        coder->tame = (uint8_t)scale_for(bits, coder->tame);
+        coder->tame = scale_for(bits, coder->tame) & 7;
     }
 }
 
-bool oxp_chunk_add(struct oxp_chunk *chunk, size_t words, struct oxp_chunk_coder *coder, int64_t time_ms,
-                   uint64_t bits) {
+bool oxp_chunk_add(struct oxp_chunk *chunk, size_t words, struct oxp_chunk_coder *coder,
+                   const struct oxp_chunk_sample *last, const struct oxp_chunk_sample *sample) {
+    uint64_t distance = (uint64_t)sample->time_ms - (uint64_t)last->time_ms;
     uint64_t state = atomic_load_explicit(&chunk->state, memory_order_relaxed);
     if (oxp_chunk_count(state) >= OXP_CHUNK_SAMPLES) {
         return false;
     }
-    if (bits == coder->bits && (uint64_t)time_ms - (uint64_t)coder->time_ms == coder->step_ms) {
-        coder->time_ms = time_ms;
+    if (sample->bits == last->bits && distance == coder->step_ms) {
         atomic_store_explicit(&chunk->state, state + OXP_CHUNK_ONE + OXP_CHUNK_RUN, memory_order_release);
         return true;
     }
-    struct oxp_chunk_coder next = *coder;
+    const struct oxp_chunk_coder before = *coder;
     struct oxp_chunk_bits out = {.used = 0};
     unsigned run = oxp_chunk_run(state);
-    put_run(&out, &next, run);
-    if (!put_sample(&out, &next, time_ms, bits) || coder->used + out.used > words * 64) {
+    put_run(&out, coder, run);
+    if (!put_sample(&out, coder, distance, last->bits, sample->bits) || coder->used + out.used > words * 64) {
+        *coder = before;
         return false;
     }
     append_bits(chunk, coder->used, &out);
-    next.used = (uint16_t)(coder->used + out.used);
-    next.time_ms = time_ms;
-    next.bits = bits;
-    mark_tame(&next, bits);
-    *coder = next;
+    coder->used = (uint16_t)(coder->used + out.used);
+    mark_tame(coder, sample->bits);
     atomic_store_explicit(&chunk->state, state + OXP_CHUNK_ONE - run * OXP_CHUNK_RUN, memory_order_release);
     return true;
 }
@@ -210,34 +230,30 @@ bool oxp_chunk_add(struct oxp_chunk *chunk, size_t words, struct oxp_chunk_coder
 
 /* The scale that the next chunk begins with: the one before it, unless this value, or all of the last chunk, says
  * otherwise. */
-static uint8_t next_scale(const struct oxp_chunk_coder *coder, uint64_t bits) {
+static unsigned next_scale(const struct oxp_chunk_coder *coder, uint64_t bits) {
     unsigned scale = coder->scale == OXP_CHUNK_XOR ? coder->tame : coder->scale;
-    return (uint8_t)(is_special(bits) ? scale : scale_for(bits, scale));
+    return is_special(bits) ? scale : scale_for(bits, scale);
 }
 
-void oxp_chunk_open(struct oxp_chunk_coder *coder, int64_t time_ms, uint64_t bits, struct oxp_chunk_bits *out) {
-    bool busy = coder->changes >= 8 && coder->rate.known;
-    uint8_t scale = next_scale(coder, bits);
-    struct oxp_chunk_rate before = coder->rate;
+void oxp_chunk_open(struct oxp_chunk_coder *coder, uint64_t bits, struct oxp_chunk_bits *out) {
+    bool busy = coder->changes >= 8 && coder->known;
+    unsigned scale = next_scale(coder, bits);
+    struct oxp_chunk_rate before = rate_of(coder), rate = {0};
     *out = (struct oxp_chunk_bits){.used = 0};
     busy = busy && scale == coder->scale && scale != OXP_CHUNK_XOR;
     uint16_t density = scale == coder->scale ? coder->density : 0;
-    *coder = (struct oxp_chunk_coder){.time_ms = time_ms,
-                                      .bits = bits,
-                                      .density = density,
-                                      .scale = scale,
-                                      .step_ms = coder->step_ms > OXP_CHUNK_STEP_MAX ? 0 : coder->step_ms};
+    *coder = (struct oxp_chunk_coder){.density = density, .scale = scale & 7, .step_ms = coder->step_ms};
     if (scale == OXP_CHUNK_XOR) {
         put(out, bits, 64);
         mark_tame(coder, bits);
         return;
     }
-    bool plain = decimal_of(bits, scale, &coder->rate.whole);
+    bool plain = decimal_of(bits, scale, &rate.whole);
     put(out, !plain, 1);
     if (plain) {
-        put_wide(out, oxp_zigzag(coder->rate.whole));
+        put_wide(out, oxp_zigzag(rate.whole));
     } else {
-        coder->rate.whole = 0;
+        rate.whole = 0;
         put_special(out, bits);
     }
     put(out, busy, 1);
@@ -245,10 +261,12 @@ void oxp_chunk_open(struct oxp_chunk_coder *coder, int64_t time_ms, uint64_t bit
         unsigned k = oxp_rice_parameter(before.spread);
         put_wide(out, oxp_zigzag(before.usual));
         put(out, k, 6);
-        coder->rate.usual = before.usual;
-        coder->rate.spread = UINT64_C(12) << k;
-        coder->rate.known = coder->changing = true;
+        rate.usual = before.usual;
+        rate.spread = UINT64_C(12) << k;
+        rate.known = true;
+        coder->changing = true;
     }
+    set_rate(coder, &rate);
 }
 
 size_t oxp_chunk_words(const struct oxp_chunk_coder *coder, const struct oxp_chunk_bits *first, int64_t reach_ms) {
@@ -266,9 +284,8 @@ size_t oxp_chunk_words(const struct oxp_chunk_coder *coder, const struct oxp_chu
 void oxp_chunk_start(struct oxp_chunk *chunk, unsigned home, struct oxp_chunk_coder *coder,
                      const struct oxp_chunk_bits *first) {
     atomic_init(&chunk->older, NULL);
-    chunk->first_ms = coder->time_ms;
     append_bits(chunk, 0, first);
     coder->used = (uint16_t)first->used;
     atomic_init(&chunk->state,
-                OXP_CHUNK_ONE | (uint64_t)coder->scale << 16 | (uint64_t)home << 19 | coder->step_ms << 31);
+                OXP_CHUNK_ONE | (uint64_t)coder->scale << 16 | (uint64_t)home << 19 | (uint64_t)coder->step_ms << 31);
 }

@@ -13,7 +13,7 @@
  *     1 1 1 1 a value that is no number of this chunk: 0, or 1 and a time; then 0 for a stale marker, or 1 and 64 bits
  *
  * A time is the zigzagged difference from the step (6 bits of width less one, then the bits). A distance that comes
- * twice becomes the step.
+ * twice becomes the step, if it is one of 32 bits.
  *
  * A changed value comes in one of two ways, chosen for the whole chunk by its scale. Scale 0 to 6: all values are whole
  * numbers of at most 53 bits after multiplication by 10^scale, exactly. What is written is how far the difference from
@@ -68,7 +68,7 @@ static inline uint64_t oxp_chunk_step(uint64_t state) {
     return state >> 31 & OXP_CHUNK_STEP_MAX;
 }
 
-/* What predicts the next whole number. */
+/* What predicts the next whole number. The coder has it packed. */
 struct oxp_chunk_rate {
     int64_t whole;   /* the last number of the chunk, scaled */
     int64_t usual;   /* the usual difference */
@@ -77,19 +77,29 @@ struct oxp_chunk_rate {
     bool jumped;     /* the last one was far off */
 };
 
-/* Where the writer stands: all that the next sample is written against. Plain data; the writer's. */
+struct oxp_chunk_sample {
+    int64_t time_ms;
+    uint64_t bits; /* its value */
+};
+
+/* Where the writer stands: all that the next sample is written against, but for the last one itself. Plain data; the
+ * writer's. There is one for each series, so it is packed. */
 struct oxp_chunk_coder {
-    int64_t time_ms;            /* of the last sample */
-    uint64_t bits;              /* its value */
-    uint64_t step_ms;           /* expected distance; 0 = not known */
-    uint64_t odd_ms;            /* the last distance that was another */
-    struct oxp_chunk_rate rate; /* of decimals */
-    uint16_t used;              /* bits of the chunk */
-    uint16_t density;           /* eighths of a bit that a sample took in the chunk before; 0 = not known */
-    uint8_t scale, tame;        /* of this chunk; the least that would have done for all values of it, or XOR */
-    uint8_t lead, length;       /* XOR's window; length 0 = none yet */
-    uint8_t changes;            /* of values in this chunk, up to 255 */
-    bool changing;              /* the last value was a changed one */
+    int64_t whole, usual;   /* the rate of decimals, as in struct oxp_chunk_rate */
+    uint64_t spread;        /* of the rate */
+    uint32_t step_ms;       /* expected distance; 0 = not known */
+    uint32_t odd_ms;        /* the last distance that was another */
+    uint16_t used;          /* bits of the chunk */
+    uint16_t density;       /* eighths of a bit that a sample took in the chunk before; 0 = not known */
+    uint32_t scale : 3;     /* of this chunk */
+    uint32_t tame : 3;      /* the least scale that would have done for all values of it, or XOR */
+    uint32_t lead : 6;      /* XOR's window */
+    uint32_t length : 7;    /* its length; 0 = none yet */
+    uint32_t changes : 8;   /* of values in this chunk, up to 255 */
+    uint32_t changing : 1;  /* the last value was a changed one */
+    uint32_t known : 1;     /* of the rate */
+    uint32_t jumped : 1;    /* of the rate */
+    uint32_t is_closed : 1; /* the series' business: the chunk takes no more */
 };
 
 /* Bits on their way into a chunk. */
@@ -99,20 +109,21 @@ struct oxp_chunk_bits {
 };
 
 /* Begins the chunk after the one that `coder` is in (a zeroed coder: the series' first): chooses its scale and gives
- * its first bits, which hold the first sample. Pure. */
-void oxp_chunk_open(struct oxp_chunk_coder *coder, int64_t time_ms, uint64_t bits, struct oxp_chunk_bits *out);
+ * its first bits, which hold the first sample's value. Pure. */
+void oxp_chunk_open(struct oxp_chunk_coder *coder, uint64_t bits, struct oxp_chunk_bits *out);
 /* How many words the chunk that was just opened should have, by what its forerunner took; at least what `first` needs.
  * Larger ones waste less on heads, smaller ones less on what is half too old: of n samples of d bytes each in one chunk
  * and s in the whole reach, heads of h bytes cost h s / n and the half chunk n d / 2, least at n = sqrt(2 h s / d).
  * `reach_ms` is how far back samples are kept. */
 size_t oxp_chunk_words(const struct oxp_chunk_coder *coder, const struct oxp_chunk_bits *first, int64_t reach_ms);
-/* Fills a fresh block, nobody else's yet: `home` as in the state. */
+/* Fills a fresh block, nobody else's yet, in which the caller has set the time of the first sample: `home` as in the
+ * state. */
 void oxp_chunk_start(struct oxp_chunk *chunk, unsigned home, struct oxp_chunk_coder *coder,
                      const struct oxp_chunk_bits *first);
-/* Adds a sample after the last one and publishes it. False when the chunk's `words` or the count are used up, or the
+/* Adds `sample` after the `last` one and publishes it. False when the chunk's `words` or the count are used up, or the
  * value needs another scale; nothing has changed then. */
-bool oxp_chunk_add(struct oxp_chunk *chunk, size_t words, struct oxp_chunk_coder *coder, int64_t time_ms,
-                   uint64_t bits);
+bool oxp_chunk_add(struct oxp_chunk *chunk, size_t words, struct oxp_chunk_coder *coder,
+                   const struct oxp_chunk_sample *last, const struct oxp_chunk_sample *sample);
 
 /* Decodes all samples that `state` (loaded with acquire) counts into two columns with room for them. Any thread that
  * keeps the chunk from being reused. */

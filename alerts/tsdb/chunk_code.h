@@ -62,8 +62,11 @@ static inline void oxp_rate_jump(struct oxp_chunk_rate *rate, uint64_t off) {
     rate->jumped = !rate->jumped;
 }
 
-/* A distance that was not the step. */
+/* A distance that was not the step. One that the state has no room for is no step, however often it comes. */
 static inline void oxp_step_learn(uint64_t *step_ms, uint64_t *odd_ms, uint64_t distance) {
+    if (distance > OXP_CHUNK_STEP_MAX) {
+        return;
+    }
     bool adopt = *step_ms == 0 || distance == *odd_ms;
     *odd_ms = adopt ? 0 : distance;
     *step_ms = adopt ? distance : *step_ms;

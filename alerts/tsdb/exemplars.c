@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define COUNT_DEFAULT 4096
+#define FIRST_ROOM 64
 
 struct entry {
     int64_t time_ms;
@@ -17,17 +18,15 @@ struct entry {
 
 struct oxp_exemplars_store {
     pthread_mutex_t lock;
-    size_t size, next; /* entries of the ring; where the next goes */
-    struct entry *ring[];
+    size_t size, next;   /* most entries of the ring; where the next goes */
+    size_t room;         /* places that it has by now: it grows until it is closed */
+    struct entry **ring; /* NULL = none yet */
 };
 
 enum oxp_status oxp_exemplars_new(size_t count, struct oxp_exemplars_store **store_out) {
     *store_out = NULL;
     count = count == 0 ? COUNT_DEFAULT : count;
-    if (count > SIZE_MAX / sizeof(void *) / 2) {
-        return OXP_ERR_NOMEM;
-    }
-    struct oxp_exemplars_store *store = calloc(1, sizeof *store + count * sizeof(void *));
+    struct oxp_exemplars_store *store = calloc(1, sizeof *store);
     if (store == NULL) {
         return OXP_ERR_NOMEM;
     }
@@ -41,10 +40,11 @@ void oxp_exemplars_free(struct oxp_exemplars_store *store) {
     if (store == NULL) {
         return;
     }
-    for (size_t i = 0; i < store->size; i++) {
+    for (size_t i = 0; i < store->room; i++) {
         free(store->ring[i]);
     }
     pthread_mutex_destroy(&store->lock);
+    free(store->ring);
     free(store);
 }
 
@@ -90,6 +90,23 @@ static const struct oxp_labels *get_labels(struct oxp_arena *arena, const char *
     return oxp_labels_finish(&builder);
 }
 
+/* Room for one more. Under the lock. */
+static bool grow_locked(struct oxp_exemplars_store *store) {
+    if (store->next < store->room) {
+        return true;
+    }
+    size_t room = store->room == 0 ? FIRST_ROOM : 2 * store->room;
+    room = room < store->size ? room : store->size;
+    struct entry **ring = room > SIZE_MAX / sizeof(void *) ? NULL : realloc(store->ring, room * sizeof(struct entry *));
+    if (ring == NULL) {
+        return false;
+    }
+    memset(ring + store->room, 0, (room - store->room) * sizeof(struct entry *));
+    store->ring = ring;
+    store->room = room;
+    return true;
+}
+
 enum oxp_status oxp_exemplars_add(struct oxp_exemplars_store *store, const struct oxp_labels *series,
                                   const struct oxp_labels *labels, int64_t time_ms, double value) {
     size_t len = text_len(series) + text_len(labels);
@@ -100,12 +117,16 @@ enum oxp_status oxp_exemplars_add(struct oxp_exemplars_store *store, const struc
     *entry = (struct entry){time_ms, value, series->count, labels->count, len};
     put_labels(put_labels(entry->text, series), labels);
     pthread_mutex_lock(&store->lock);
-    struct entry *old = store->ring[store->next];
-    store->ring[store->next] = entry;
-    store->next = store->next + 1 == store->size ? 0 : store->next + 1;
+    bool kept = grow_locked(store);
+    struct entry *old = entry;
+    if (kept) {
+        old = store->ring[store->next];
+        store->ring[store->next] = entry;
+        store->next = store->next + 1 == store->size ? 0 : store->next + 1;
+    }
     pthread_mutex_unlock(&store->lock);
     free(old);
-    return OXP_OK;
+    return kept ? OXP_OK : OXP_ERR_NOMEM;
 }
 
 /* ---- Selecting ---- */
@@ -116,13 +137,13 @@ static struct entry **copy_range(struct oxp_exemplars_store *store, int64_t min_
     struct entry **copies = NULL;
     size_t count = 0;
     pthread_mutex_lock(&store->lock);
-    for (size_t i = 0; i < store->size && scratch->status == OXP_OK; i++) {
-        const struct entry *entry = store->ring[(store->next + i) % store->size];
+    for (size_t i = 0; i < store->room && scratch->status == OXP_OK; i++) {
+        const struct entry *entry = store->ring[(store->next + i) % store->room];
         if (entry == NULL || entry->time_ms < min_ms || entry->time_ms > max_ms) {
             continue;
         }
         if (copies == NULL) {
-            copies = oxp_arena_take(scratch, store->size * sizeof(void *));
+            copies = oxp_arena_take(scratch, store->room * sizeof(struct entry *));
         }
         struct entry *copy = copies == NULL ? NULL : oxp_arena_take(scratch, sizeof *copy + entry->len);
         if (copy != NULL) {

@@ -99,7 +99,7 @@ static void drop_name_if_unused(struct oxp_index *index, struct oxp_index_name *
 /* A longer array of pointers, the old one's contents copied, its place taken under the lock. */
 static enum oxp_status grow_values(struct oxp_index *index, struct oxp_index_name *name) {
     void *piece;
-    uint32_t size = name->size == 0 ? 4 : name->size + name->size / 2;
+    uint32_t size = name->size == 0 ? 1 : name->size + name->size / 4 + 2; /* many have one */
     enum oxp_status status = oxp_memory_take(index->memory, size * sizeof(void *), &piece);
     if (status != OXP_OK) {
         return status;
@@ -163,61 +163,98 @@ static void drop_value_if_unused(struct oxp_index *index, struct oxp_index_value
     name->values[value->place] = name->values[--name->count];
     name->values[value->place]->place = value->place;
     unlock(index);
-    oxp_memory_retire(index->memory, value->posted.list);
+    if (value->posted.is_list) {
+        oxp_memory_retire(index->memory, value->posted.list);
+    }
     oxp_memory_retire(index->memory, value);
     drop_name_if_unused(index, name);
 }
 
 /* ---- Lists ---- */
 
-/* A list of `size` places with what is in the old one, but for its holes. */
-static enum oxp_status renew_list(struct oxp_index *index, struct oxp_posted *posted, uint32_t size) {
+static uint32_t slot_at(const struct oxp_posted *posted, uint32_t i) {
+    return posted->is_list ? atomic_load_explicit(&posted->list->slot[i], memory_order_relaxed) : posted->slot[i];
+}
+
+/* How many places a list of so many series should have: a quarter more, and what the heap rounds up to. */
+static uint32_t places_for(uint32_t live) {
+    enum { STEP = 4, FIRST = 5 }; /* 16 bytes; of the first one the heads fill the rest of 48 */
+    static_assert((offsetof(struct oxp_postings, slot) + FIRST * sizeof(uint32_t) + sizeof(size_t)) % 16 == 0,
+                  "no rest");
+    uint32_t places = live + live / 4 + 1;
+    return places < FIRST ? FIRST : FIRST + (places - FIRST + STEP - 1) / STEP * STEP;
+}
+
+/* A list with what was posted, but for holes, and room for more. */
+static enum oxp_status renew_list(struct oxp_index *index, struct oxp_posted *posted) {
     void *piece;
+    uint32_t size = places_for(posted->live), count = 0;
     enum oxp_status status =
-        oxp_memory_take(index->memory, sizeof *posted->list + size * sizeof *posted->list->slot, &piece);
+        oxp_memory_take(index->memory, offsetof(struct oxp_postings, slot) + size * sizeof *posted->list->slot, &piece);
     if (status != OXP_OK) {
         return status;
     }
-    struct oxp_postings *list = piece, *old = posted->list;
-    uint32_t count = 0;
+    struct oxp_postings *list = piece, *old = posted->is_list ? posted->list : NULL;
+    list->size = size;
     for (uint32_t i = 0; i < posted->count; i++) {
-        uint32_t slot = atomic_load_explicit(&old->slot[i], memory_order_relaxed);
+        uint32_t slot = slot_at(posted, i);
         if (slot != OXP_SLOT_NONE) {
             atomic_store_explicit(&list->slot[count++], slot, memory_order_relaxed);
         }
     }
     lock(index);
     posted->list = list;
-    posted->count = count;
-    posted->size = size;
+    posted->count = count & INT32_MAX;
+    posted->is_list = true;
     unlock(index);
     oxp_memory_retire(index->memory, old);
     return OXP_OK;
 }
 
 static enum oxp_status reserve_place(struct oxp_index *index, struct oxp_posted *posted) {
-    if (posted->count < posted->size) {
-        return OXP_OK;
-    }
-    /* Six places and the heads fill what the heap gives for so little. */
-    return renew_list(index, posted, posted->live == 0 ? 6 : posted->live + posted->live / 2 + 2);
+    uint32_t size = posted->is_list ? posted->list->size : OXP_SLOTS_IN_PLACE;
+    return posted->count < size ? OXP_OK : renew_list(index, posted);
 }
 
 static void post(struct oxp_posted *posted, uint32_t slot) {
-    atomic_store_explicit(&posted->list->slot[posted->count++], slot, memory_order_relaxed);
+    if (posted->is_list) {
+        atomic_store_explicit(&posted->list->slot[posted->count++], slot, memory_order_relaxed);
+    } else {
+        posted->slot[posted->count++] = slot;
+    }
     posted->live++;
+}
+
+/* Lets those that are there stand in place; they are as few as that. */
+static void post_in_place(struct oxp_index *index, struct oxp_posted *posted) {
+    struct oxp_posted few = {.live = posted->live};
+    for (uint32_t i = 0; i < posted->count; i++) {
+        uint32_t slot = slot_at(posted, i);
+        if (slot != OXP_SLOT_NONE && !oxp_row_is_free(&index->table->row[slot])) {
+            few.slot[few.count++] = slot;
+        }
+    }
+    struct oxp_postings *old = posted->is_list ? posted->list : NULL;
+    lock(index);
+    *posted = few;
+    unlock(index);
+    oxp_memory_retire(index->memory, old);
 }
 
 /* Makes holes of those that are gone. */
 static void unpost_gone(struct oxp_index *index, struct oxp_posted *posted) {
+    if (posted->live <= OXP_SLOTS_IN_PLACE) {
+        post_in_place(index, posted);
+        return;
+    }
     for (uint32_t i = 0; i < posted->count; i++) {
-        uint32_t slot = atomic_load_explicit(&posted->list->slot[i], memory_order_relaxed);
+        uint32_t slot = slot_at(posted, i);
         if (slot != OXP_SLOT_NONE && oxp_row_is_free(&index->table->row[slot])) {
             atomic_store_explicit(&posted->list->slot[i], OXP_SLOT_NONE, memory_order_relaxed);
         }
     }
-    if (posted->live < posted->count / 2 && posted->live != 0) {
-        renew_list(index, posted, posted->live + posted->live / 4 + 2); /* or else it keeps its holes */
+    if (posted->live < posted->count / 2) {
+        (void)renew_list(index, posted); /* or else it keeps its holes */
     }
 }
 
@@ -262,9 +299,9 @@ static enum oxp_status reserve_row(struct oxp_index *index) {
         return OXP_OK;
     }
     void *piece;
-    uint32_t size = index->table_size == 0 ? 64 : index->table_size + index->table_size / 2;
+    uint32_t size = index->table_size == 0 ? 64 : index->table_size + index->table_size / 4;
     size_t row = sizeof *index->table->row;
-    if (size < index->table_size || size == OXP_SLOT_NONE) {
+    if (size < index->table_size || size > INT32_MAX) {
         return OXP_ERR_FULL;
     }
     enum oxp_status status = oxp_memory_take(index->memory, sizeof *index->table + size * row, &piece);
@@ -289,7 +326,7 @@ static enum oxp_status reserve_order(struct oxp_index *index) {
     if (order->count < order->size) {
         return OXP_OK;
     }
-    size_t size = order->size == 0 ? 64 : order->size + order->size / 2;
+    size_t size = order->size == 0 ? 64 : order->size + order->size / 4;
     enum oxp_status status = oxp_memory_take(index->memory, size * sizeof(void *), &piece);
     if (status != OXP_OK) {
         return status;
@@ -333,6 +370,7 @@ static enum oxp_status intern(struct oxp_index *index, const struct oxp_labels *
 enum oxp_status oxp_index_add(struct oxp_index *index, const struct oxp_labels *labels,
                               struct oxp_tsdb_series **series_out) {
     void *piece = NULL;
+    oxp_memory_tidy(index->memory);
     enum oxp_status status = oxp_memory_take(
         index->memory, sizeof(struct oxp_tsdb_series) + labels->count * sizeof(struct oxp_label), &piece);
     struct oxp_tsdb_series *series = piece;
@@ -363,33 +401,43 @@ enum oxp_status oxp_index_add(struct oxp_index *index, const struct oxp_labels *
     return OXP_OK;
 }
 
-/* Frees the rows of all and gathers the entries that lose something. */
-static struct oxp_index_value *touch(struct oxp_index *index, struct oxp_tsdb_series *first) {
-    struct oxp_index_value *touched = NULL;
+/* Frees the rows of all and marks the entries that lose something. */
+static void touch(struct oxp_index *index, struct oxp_tsdb_series *first) {
     for (struct oxp_tsdb_series *series = first; series != NULL;
          series = (struct oxp_tsdb_series *)series->piece.next) {
-        series->gone = true;
         atomic_store_explicit(&series->rank, 0, memory_order_relaxed); /* the others' will change without it */
         free_row(index, series->slot);
+        series->slot = OXP_SLOT_NONE;
         oxp_set_drop(&index->series, series->labels.hash, series);
         index->every.live--;
         for (uint32_t i = 0; i < series->labels.count; i++) {
             struct oxp_index_value *value = value_of(series->labels.label[i].value);
             value->posted.live--;
-            if (!value->touched) {
-                value->touched = true;
-                value->next = touched;
-                touched = value;
-            }
+            value->posted.touched = true;
         }
     }
-    return touched;
+}
+
+/* The entries that touch() marked, each once: some are met again when they are retired already, but not freed. */
+static void settle(struct oxp_index *index, const struct oxp_tsdb_series *series) {
+    for (uint32_t i = 0; i < series->labels.count; i++) {
+        struct oxp_index_value *value = value_of(series->labels.label[i].value);
+        if (!value->posted.touched) {
+            continue;
+        }
+        value->posted.touched = false;
+        if (value->posted.live == 0) {
+            drop_value_if_unused(index, value);
+        } else {
+            unpost_gone(index, &value->posted);
+        }
+    }
 }
 
 static void drop_from_order(struct oxp_order *order) {
     size_t kept = 0, sorted = 0;
     for (size_t i = 0; i < order->count; i++) {
-        if (!order->series[i]->gone) {
+        if (order->series[i]->slot != OXP_SLOT_NONE) {
             sorted += i < order->sorted;
             order->series[kept++] = order->series[i];
         }
@@ -402,14 +450,9 @@ void oxp_index_remove(struct oxp_index *index, struct oxp_tsdb_series *series) {
     if (series == NULL) {
         return;
     }
-    for (struct oxp_index_value *value = touch(index, series), *next; value != NULL; value = next) {
-        next = value->next;
-        value->touched = false;
-        if (value->posted.live == 0) {
-            drop_value_if_unused(index, value);
-        } else {
-            unpost_gone(index, &value->posted);
-        }
+    touch(index, series);
+    for (const struct oxp_tsdb_series *one = series; one != NULL; one = (struct oxp_tsdb_series *)one->piece.next) {
+        settle(index, one);
     }
     unpost_gone(index, &index->every);
     drop_from_order(&index->order);
@@ -425,16 +468,22 @@ void oxp_index_init(struct oxp_index *index, struct oxp_memory *memory) {
     *index = (struct oxp_index){.memory = memory, .free_first = OXP_SLOT_NONE, .free_last = OXP_SLOT_NONE};
 }
 
+static void free_list(struct oxp_index *index, const struct oxp_posted *posted) {
+    if (posted->is_list) {
+        oxp_memory_give(index->memory, posted->list);
+    }
+}
+
 static void free_values(struct oxp_index *index) {
     for (size_t i = 0; i < index->values.slots; i++) {
-        struct oxp_index_value *value = index->values.entries[i].item;
+        struct oxp_index_value *value = index->values.items[i];
         if (value != NULL) {
-            oxp_memory_give(index->memory, value->posted.list);
+            free_list(index, &value->posted);
             oxp_memory_give(index->memory, value);
         }
     }
     for (size_t i = 0; i < index->names.slots; i++) {
-        struct oxp_index_name *name = index->names.entries[i].item;
+        struct oxp_index_name *name = index->names.items[i];
         if (name != NULL) {
             oxp_memory_give(index->memory, name->values);
             oxp_memory_give(index->memory, name);
@@ -448,10 +497,10 @@ void oxp_index_fini(struct oxp_index *index) {
         oxp_memory_give(index->memory, index->order.series[i]);
     }
     free_values(index);
-    oxp_memory_give(index->memory, index->values.entries);
-    oxp_memory_give(index->memory, index->names.entries);
-    oxp_memory_give(index->memory, index->series.entries);
-    oxp_memory_give(index->memory, index->every.list);
+    oxp_memory_give(index->memory, index->values.items);
+    oxp_memory_give(index->memory, index->names.items);
+    oxp_memory_give(index->memory, index->series.items);
+    free_list(index, &index->every);
     oxp_memory_give(index->memory, index->table);
     oxp_memory_give(index->memory, index->order.series);
 }

@@ -5,25 +5,38 @@
  * numbers, their slots in a table; lists hold slots.
  *
  * Readers ask for a list under the memory's lock and then walk it without: a list grows at its end only, beyond what
- * they were told; a longer one is a new piece; a series that is removed leaves a hole. Slots are used again only when
- * no reader is left that could know the old one. */
+ * they were told; a longer one is a new piece; a series that is removed leaves a hole. One or two slots stand in the
+ * entry itself, and readers copy them. Slots are used again only when no reader is left that could know the old one.
+ *
+ * Everything that grows does so by a quarter: what is copied costs little beside what makes a series, and what lies
+ * idle at the end does so for as long as the series is there. */
 #ifndef OXP_TSDB_INDEX_H
 #define OXP_TSDB_INDEX_H
 
 #include "alerts/tsdb/series.h"
 #include "alerts/tsdb/set.h"
 
-#define OXP_SLOT_NONE UINT32_MAX /* a hole */
-
 struct oxp_postings {
     struct oxp_piece piece;
+    uint32_t size; /* the writer's */
     _Atomic uint32_t slot[];
 };
 
+/* Half of all values are one series' alone: so few slots need no list. They are looked at under the lock only, and have
+ * no holes. */
+#define OXP_SLOTS_IN_PLACE 2
+
 struct oxp_posted {
-    struct oxp_postings *list; /* NULL while there is none */
-    uint32_t count;            /* of places used, holes included */
-    uint32_t live, size;
+    union {
+        struct oxp_postings *list;
+        uint32_t slot[OXP_SLOTS_IN_PLACE];
+    };
+    uint32_t count : 31; /* of places used, holes included */
+    uint32_t is_list : 1;
+    /* The writer's, which it changes without the lock: so they must be another place in memory. */
+    uint32_t : 0;
+    uint32_t live : 31;
+    uint32_t touched : 1; /* while series are removed */
 };
 
 struct oxp_index_value;
@@ -36,12 +49,14 @@ struct oxp_index_name {
 };
 
 struct oxp_index_value {
-    struct oxp_piece piece;
-    struct oxp_index_name *name;
+    union {
+        struct oxp_piece piece; /* of one that is retired: then readers know its symbol alone */
+        struct {
+            struct oxp_index_name *name;
+            uint32_t place; /* in the name's values */
+        };
+    };
     struct oxp_posted posted;
-    uint32_t place;               /* in the name's values */
-    bool touched;                 /* while series are removed */
-    struct oxp_index_value *next; /* of those that were touched */
     struct oxp_symbol symbol;
 };
 

@@ -20,9 +20,15 @@ struct check {
     struct memo *memo;              /* of patterns */
 };
 
+/* What was posted when the lock was held. */
 struct list {
-    const struct oxp_postings *postings;
+    const struct oxp_posted *of;
+    union {
+        const struct oxp_postings *postings;
+        uint32_t slot[OXP_SLOTS_IN_PLACE];
+    };
     uint32_t count;
+    bool is_list;
 };
 
 struct selection {
@@ -38,6 +44,7 @@ struct selection {
     unsigned matches; /* of patterns */
     bool given_up;    /* by the reader: everything is refused from then on */
     int64_t min_ms, max_ms;
+    const struct oxp_tsdb_visitor *visitor; /* or NULL */
 };
 
 static void lock(const struct selection *selection) {
@@ -51,7 +58,13 @@ static void unlock(const struct selection *selection) {
 /* ---- Where to begin ---- */
 
 static struct list list_of(const struct oxp_posted *posted) {
-    return (struct list){posted->list, posted->count};
+    struct list list = {.of = posted, .count = posted->count, .is_list = posted->is_list};
+    if (list.is_list) {
+        list.postings = posted->list;
+    } else {
+        memcpy(list.slot, posted->slot, sizeof list.slot);
+    }
+    return list;
 }
 
 static bool must_be_there(const struct check *check) {
@@ -231,7 +244,7 @@ static enum oxp_status begin_with_pattern(struct selection *selection, struct ch
 
 static int by_address(const void *a, const void *b) {
     const struct list *x = a, *y = b;
-    return ((uintptr_t)x->postings > (uintptr_t)y->postings) - ((uintptr_t)x->postings < (uintptr_t)y->postings);
+    return ((uintptr_t)x->of > (uintptr_t)y->of) - ((uintptr_t)x->of < (uintptr_t)y->of);
 }
 
 /* A pattern may name a value twice. */
@@ -239,7 +252,7 @@ static void drop_doubles(struct selection *selection) {
     size_t kept = 0;
     qsort(selection->lists, selection->list_count, sizeof *selection->lists, by_address);
     for (size_t i = 0; i < selection->list_count; i++) {
-        if (kept == 0 || selection->lists[kept - 1].postings != selection->lists[i].postings) {
+        if (kept == 0 || selection->lists[kept - 1].of != selection->lists[i].of) {
             selection->lists[kept++] = selection->lists[i];
         }
     }
@@ -300,6 +313,10 @@ static bool passes(struct selection *selection, const struct oxp_labels *labels)
 
 static enum oxp_status add_result(struct selection *selection, struct oxp_lookup_results *results,
                                   const struct oxp_tsdb_series *series) {
+    if (selection->visitor != NULL) {
+        selection->visitor->visit(selection->visitor->ctx, &(struct oxp_tsdb_found){&series->labels, series});
+        return OXP_OK;
+    }
     if (results->count == results->room) {
         size_t room = results->room == 0 ? 32 : results->room * 2;
         void *grown = oxp_arena_grow(selection->arena, results->found, results->room, room, sizeof *results->found);
@@ -316,7 +333,8 @@ static enum oxp_status add_result(struct selection *selection, struct oxp_lookup
 static enum oxp_status walk(struct selection *selection, const struct list *list, struct oxp_lookup_results *results) {
     enum oxp_status status = OXP_OK;
     for (uint32_t i = 0; status == OXP_OK && i < list->count; i++) {
-        uint32_t slot = atomic_load_explicit(&list->postings->slot[i], memory_order_relaxed);
+        uint32_t slot =
+            list->is_list ? atomic_load_explicit(&list->postings->slot[i], memory_order_relaxed) : list->slot[i];
         if (slot == OXP_SLOT_NONE) {
             continue;
         }
@@ -333,6 +351,7 @@ enum oxp_status oxp_lookup_run(const struct oxp_lookup *lookup, struct oxp_looku
     struct selection selection = {.reader = lookup->reader,
                                   .tsdb = lookup->reader->tsdb,
                                   .arena = lookup->arena,
+                                  .visitor = lookup->visitor,
                                   .min_ms = lookup->min_ms,
                                   .max_ms = lookup->max_ms};
     enum oxp_status status = begin(&selection, lookup->matchers, lookup->count);

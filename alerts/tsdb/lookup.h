@@ -15,6 +15,7 @@ struct oxp_lookup {
     size_t count;
     int64_t min_ms, max_ms; /* only series that may have samples in between */
     struct oxp_arena *arena;
+    const struct oxp_tsdb_visitor *visitor; /* is told instead of the results, if it is not NULL */
 };
 
 struct oxp_lookup_results {
@@ -22,7 +23,8 @@ struct oxp_lookup_results {
     size_t count, room;
 };
 
-/* Adds all of them to `results` (zeroed before). OXP_ERR_NOMEM, OXP_ERR_LIMIT (the arena's). Any thread. */
+/* Adds all of them to `results` (zeroed before; may be NULL with a visitor). OXP_ERR_NOMEM, OXP_ERR_LIMIT (the
+ * arena's). Any thread. */
 enum oxp_status oxp_lookup_run(const struct oxp_lookup *lookup, struct oxp_lookup_results *results);
 
 #endif

@@ -261,6 +261,15 @@ void oxp_memory_reclaim(struct oxp_memory *memory) {
     memory->seen_before = before;
     reclaim_pieces(memory, before);
     reclaim_blocks(memory, before);
+    memory->left = atomic_load_explicit(&memory->limbo, memory_order_relaxed);
+}
+
+void oxp_memory_tidy(struct oxp_memory *memory) {
+    enum { WORTH = 4096, PART = 64 };
+    size_t held = atomic_load_explicit(&memory->held, memory_order_relaxed);
+    if (atomic_load_explicit(&memory->limbo, memory_order_relaxed) - memory->left > WORTH + held / PART) {
+        oxp_memory_reclaim(memory);
+    }
 }
 
 enum oxp_status oxp_memory_enter(struct oxp_memory *memory, uint64_t *slot_out) {

@@ -42,6 +42,7 @@ struct oxp_memory {
     pthread_mutex_t lock;                         /* for the two that follow; the index's lock, too */
     uint64_t epoch;                               /* from 1; written under the lock */
     uint64_t seen_before;                         /* nobody is left who came in an epoch before this one */
+    size_t left;                                  /* of limbo, by the last reclaim; the writer's */
     _Atomic uint64_t reader[OXP_READERS_MAX];     /* epoch at which it came; 0 = free */
 };
 
@@ -69,6 +70,9 @@ size_t oxp_block_words(unsigned home);
 
 /* Begins an epoch and frees what no reader can see any more. */
 void oxp_memory_reclaim(struct oxp_memory *memory);
+/* The same, when so much was retired since the last time that it is worth it: for what grows step by step, so that its
+ * former sizes do not pile up. */
+void oxp_memory_tidy(struct oxp_memory *memory);
 
 /* A slot for a reader. OXP_ERR_LIMIT when there is none. Any thread. */
 enum oxp_status oxp_memory_enter(struct oxp_memory *memory, uint64_t *slot_out);

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #define FIRST_ENTRIES 64
+#define FIRST_SLOTS 128
 #define FIRST_BUCKETS 32
 
 /* What it writes about itself, as a scrape does (prometheus.io/docs/concepts/jobs_instances). */
@@ -26,9 +27,9 @@ static const char *const meta_names[METAS] = {"up", "scrape_duration_seconds", "
 struct entry {
     const struct oxp_series *series;
     double created_s; /* as of the last tick that saw it */
-    uint64_t tick;    /* that saw it last */
-    uint32_t count;   /* handles */
-    uint32_t missing; /* of them NULL: not live yet, or there was no room */
+    uint32_t tick;    /* that saw it last, modulo 2^32: none is met again after so many */
+    uint16_t count;   /* handles */
+    uint16_t missing; /* of them NULL: not live yet, or there was no room */
     union {
         struct oxp_tsdb_series *one;   /* count == 1 */
         struct oxp_tsdb_series **many; /* owned */
@@ -64,6 +65,7 @@ struct tick {
     size_t next;      /* the entry that is guessed */
     size_t seen;      /* entries */
     size_t again;     /* of them, that the last tick saw too */
+    bool after_file;  /* the first one, and the short memory had samples before */
     enum oxp_status status;
     struct oxp_sampler_tick *out;
 };
@@ -150,38 +152,47 @@ static uint32_t *slot_of(const struct oxp_sampler *sampler, const struct oxp_ser
     return &sampler->slots[at];
 }
 
-/* Room for one more entry, the table at most half full. */
-static bool grow(struct oxp_sampler *sampler) {
+/* Room for one more entry. */
+static bool grow_entries(struct oxp_sampler *sampler) {
     if (sampler->count < sampler->size) {
         return true;
     }
-    size_t size = sampler->size == 0 ? FIRST_ENTRIES : 2 * sampler->size;
-    if (size > UINT32_MAX / 2) {
+    size_t size = sampler->size == 0 ? FIRST_ENTRIES : sampler->size + sampler->size / 4;
+    struct entry *entries = size > UINT32_MAX / 4 ? NULL : realloc(sampler->entries, size * sizeof *entries);
+    if (entries == NULL) {
         return false;
     }
-    uint32_t *slots = calloc(2 * size, sizeof *slots);
-    struct entry *entries = slots == NULL ? NULL : realloc(sampler->entries, size * sizeof *entries);
-    if (entries == NULL) {
-        free(slots);
+    sampler->entries = entries;
+    sampler->size = size;
+    return true;
+}
+
+/* The table with one more entry at most half full. */
+static bool grow_slots(struct oxp_sampler *sampler) {
+    if (sampler->count < sampler->slot_count / 2) {
+        return true;
+    }
+    size_t slot_count = sampler->slot_count == 0 ? FIRST_SLOTS : 2 * sampler->slot_count;
+    uint32_t *slots = calloc(slot_count, sizeof *slots);
+    if (slots == NULL) {
         return false;
     }
     free(sampler->slots);
-    sampler->entries = entries;
-    sampler->size = size;
     sampler->slots = slots;
-    sampler->slot_count = 2 * size;
+    sampler->slot_count = slot_count;
     for (size_t i = 0; i < sampler->count; i++) {
-        *slot_of(sampler, entries[i].series) = (uint32_t)i + 1;
+        *slot_of(sampler, sampler->entries[i].series) = (uint32_t)i + 1;
     }
     return true;
 }
 
 static struct entry *add_entry(struct oxp_sampler *sampler, const struct oxp_sample *sample) {
     struct entry entry = {.series = sample->series, .created_s = -1};
-    entry.count = entry.missing = (uint32_t)oxp_naming_count(sample->spec);
-    if (!grow(sampler)) {
+    size_t count = oxp_naming_count(sample->spec);
+    if (!grow_entries(sampler) || !grow_slots(sampler)) {
         return NULL;
     }
+    entry.count = entry.missing = (uint16_t)count;
     if (entry.count != 1) {
         entry.handle.many = calloc(entry.count, sizeof(void *));
         if (entry.handle.many == NULL) {
@@ -239,8 +250,10 @@ static void find_handles(struct tick *tick, struct entry *entry, const struct ox
         if (handles[i] == NULL) {
             handles[i] =
                 hold(tick, base == NULL ? NULL : oxp_naming_series(&sampler->naming, arena, base, sample->spec, i));
-            entry->missing -= handles[i] != NULL;
-            tick->out->added += handles[i] != NULL;
+            if (handles[i] != NULL) {
+                entry->missing--;
+                tick->out->added++;
+            }
         }
     }
 }
@@ -365,8 +378,8 @@ static void take(struct tick *tick, const struct oxp_sample *sample, double now_
         return;
     }
     tick->seen++;
-    tick->again += entry->tick == sampler->ticks - 1;
-    entry->tick = sampler->ticks;
+    tick->again += entry->tick == (uint32_t)(sampler->ticks - 1);
+    entry->tick = (uint32_t)sampler->ticks;
     if (entry->missing != 0) {
         find_handles(tick, entry, sample);
     }
@@ -402,7 +415,7 @@ static void end_hidden(struct tick *tick) {
     struct oxp_sampler *sampler = tick->sampler;
     for (size_t i = 0; i < sampler->count; i++) {
         struct entry *entry = &sampler->entries[i];
-        if (entry->tick != sampler->ticks && entry->missing != entry->count) {
+        if (entry->tick != (uint32_t)sampler->ticks && entry->missing != entry->count) {
             tick->out->stale += let_go(sampler, entry, &tick->time_ms);
         }
     }
@@ -419,30 +432,37 @@ static bool is_recorded(const struct oxp_labels *labels) {
            oxp_view_equal(text, OXP_VIEW("ALERTS_FOR_STATE"));
 }
 
+struct ending {
+    struct tick *tick;
+    const struct oxp_tsdb_reader *reader;
+};
+
+/* Ends one series if nobody has continued it. */
+static void end_series(void *ctx, const struct oxp_tsdb_found *found) {
+    const struct ending *ending = ctx;
+    struct tick *tick = ending->tick;
+    struct oxp_tsdb *tsdb = tick->sampler->tsdb;
+    struct oxp_tsdb_series *series = NULL;
+    int64_t time_ms = 0;
+    double value = 0;
+    if (oxp_tsdb_newest(ending->reader, found->series, INT64_MIN, tick->time_ms, &time_ms, &value) &&
+        time_ms < tick->time_ms && !oxp_is_stale(value) && !is_recorded(found->labels) &&
+        oxp_tsdb_series_at(tsdb, found->labels, &series) == OXP_OK) {
+        tick->out->stale += oxp_tsdb_append(tsdb, series, tick->time_ms, oxp_stale_value()) == OXP_OK;
+    }
+}
+
 /* What a file brought with these labels and nobody continues. */
 static enum oxp_status end_target(struct tick *tick, const struct oxp_tsdb_reader *reader,
                                   const struct oxp_labels *target, struct oxp_arena *arena) {
-    struct oxp_sampler *sampler = tick->sampler;
     struct oxp_matcher matchers[OXP_LABELS_LIMIT];
-    struct oxp_tsdb_found *found = NULL;
-    size_t count = 0;
+    struct ending ending = {tick, reader};
     for (size_t i = 0; i < target->count; i++) {
         matchers[i] =
             (struct oxp_matcher){.op = OXP_MATCH_EQUAL, .name = target->label[i].name, .value = target->label[i].value};
     }
-    enum oxp_status status =
-        oxp_tsdb_select(reader, matchers, target->count, INT64_MIN, INT64_MAX, arena, &found, &count);
-    for (size_t i = 0; status == OXP_OK && i < count; i++) {
-        int64_t time_ms = 0;
-        double value = 0;
-        struct oxp_tsdb_series *series = NULL;
-        if (oxp_tsdb_newest(reader, found[i].series, INT64_MIN, tick->time_ms, &time_ms, &value) &&
-            time_ms < tick->time_ms && !oxp_is_stale(value) && !is_recorded(found[i].labels) &&
-            oxp_tsdb_series_at(sampler->tsdb, found[i].labels, &series) == OXP_OK) {
-            tick->out->stale += oxp_tsdb_append(sampler->tsdb, series, tick->time_ms, oxp_stale_value()) == OXP_OK;
-        }
-    }
-    return status;
+    return oxp_tsdb_visit(reader, matchers, target->count, arena,
+                          &(struct oxp_tsdb_visitor){.visit = end_series, .ctx = &ending});
 }
 
 /* The labels of a former run, by its series `up`; NULL when it is none, or without memory. */
@@ -499,7 +519,9 @@ static void append_metas(struct tick *tick) {
         if (handles[i] == NULL) {
             oxp_arena_clear(&sampler->scratch);
             handles[i] = hold(&meta, oxp_naming_meta(&sampler->naming, &sampler->scratch, meta_names[i]));
-            sampler->self.missing -= handles[i] != NULL;
+            if (handles[i] != NULL) {
+                sampler->self.missing--;
+            }
         }
         append(&meta, &sampler->self, i, values[i]);
     }
@@ -532,6 +554,7 @@ static void place_first(struct tick *tick) {
     struct oxp_tsdb_stats stats;
     oxp_tsdb_stats(tick->sampler->tsdb, &stats);
     tick->after_ms = tick->time_ms - stats.retention_ms;
+    tick->after_file = stats.samples != 0;
     if (stats.samples != 0 && stats.newest_ms >= tick->time_ms) { /* set back since it was read */
         tick->out->gap_ms = tick->time_ms - stats.newest_ms - 1;
         go_back(tick);
@@ -572,8 +595,10 @@ enum oxp_status oxp_sampler_tick(struct oxp_sampler *sampler, int64_t time_ms, d
     sampler->live = tick.seen;
     tick_out->seconds = (double)(oxp_clock_mono(sampler->clock).ns - began.ns) / 1e9;
     append_metas(&tick);
-    if (sampler->ticks == 1) {
+    if (tick.after_file) {
         end_loaded(&tick);
+    }
+    if (sampler->ticks == 1) {
         oxp_arena_fini(&sampler->scratch); /* it has grown to hold all label sets at once */
     }
     sampler->last_ms = time_ms;

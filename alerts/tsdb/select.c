@@ -81,7 +81,7 @@ static enum oxp_status sort(const struct oxp_lookup *lookup, struct oxp_lookup_r
 enum oxp_status oxp_tsdb_select(const struct oxp_tsdb_reader *reader, const struct oxp_matcher *matchers, size_t count,
                                 int64_t min_ms, int64_t max_ms, struct oxp_arena *arena,
                                 struct oxp_tsdb_found **found_out, size_t *found_count_out) {
-    struct oxp_lookup lookup = {reader, matchers, count, min_ms, max_ms, arena};
+    struct oxp_lookup lookup = {reader, matchers, count, min_ms, max_ms, arena, NULL};
     struct oxp_lookup_results results = {0};
     *found_out = NULL;
     *found_count_out = 0;
@@ -94,6 +94,12 @@ enum oxp_status oxp_tsdb_select(const struct oxp_tsdb_reader *reader, const stru
         *found_count_out = results.count;
     }
     return status;
+}
+
+enum oxp_status oxp_tsdb_visit(const struct oxp_tsdb_reader *reader, const struct oxp_matcher *matchers, size_t count,
+                               struct oxp_arena *arena, const struct oxp_tsdb_visitor *visitor) {
+    struct oxp_lookup lookup = {reader, matchers, count, INT64_MIN, INT64_MAX, arena, visitor};
+    return oxp_lookup_run(&lookup, NULL);
 }
 
 /* ---- Names and values of labels ---- */
@@ -172,7 +178,7 @@ static enum oxp_status collect(const struct oxp_lookup_results *results, const s
 enum oxp_status oxp_tsdb_label_names(const struct oxp_tsdb_reader *reader, const struct oxp_matcher *matchers,
                                      size_t count, int64_t min_ms, int64_t max_ms, struct oxp_arena *arena,
                                      const struct oxp_symbol ***names_out, size_t *names_count_out) {
-    struct oxp_lookup lookup = {reader, matchers, count, min_ms, max_ms, arena};
+    struct oxp_lookup lookup = {reader, matchers, count, min_ms, max_ms, arena, NULL};
     struct oxp_lookup_results results = {0};
     struct distinct distinct = {.arena = arena};
     enum oxp_status status = oxp_lookup_run(&lookup, &results);
@@ -186,7 +192,7 @@ enum oxp_status oxp_tsdb_label_values(const struct oxp_tsdb_reader *reader, stru
                                       const struct oxp_matcher *matchers, size_t count, int64_t min_ms, int64_t max_ms,
                                       struct oxp_arena *arena, const struct oxp_symbol ***values_out,
                                       size_t *values_count_out) {
-    struct oxp_lookup lookup = {reader, matchers, count, min_ms, max_ms, arena};
+    struct oxp_lookup lookup = {reader, matchers, count, min_ms, max_ms, arena, NULL};
     struct oxp_lookup_results results = {0};
     struct distinct distinct = {.arena = arena};
     *values_out = NULL;

@@ -2,6 +2,11 @@
 
 #include "alerts/tsdb/points.h"
 
+#include <assert.h>
+
+static_assert(sizeof(void *) != 8 || sizeof(struct oxp_tsdb_series) == 88,
+              "one for each series: with the heap's head 96");
+
 static size_t words_of(uint64_t state) {
     return oxp_block_words(oxp_chunk_home(state));
 }
@@ -45,20 +50,20 @@ static enum oxp_status open_chunk(struct oxp_tsdb_series *series, struct oxp_mem
     struct oxp_chunk_coder coder = series->coder;
     struct oxp_chunk_bits first;
     unsigned home;
-    if (older != NULL && !series->closed) {
+    if (older != NULL && !coder.is_closed) {
         coder.density = density_of(series);
     }
-    oxp_chunk_open(&coder, time_ms, bits, &first);
+    oxp_chunk_open(&coder, bits, &first);
     size_t least = (first.used + 63) / 64, words = oxp_chunk_words(&coder, &first, reach_ms);
     words = older != NULL && share_of(series, words) > least ? share_of(series, words) : words;
     enum oxp_status status = oxp_memory_block(memory, words, least, &chunk, &home);
     if (status != OXP_OK) {
         return status;
     }
+    chunk->first_ms = time_ms;
     oxp_chunk_start(chunk, home, &coder, &first);
     atomic_store_explicit(&chunk->older, older, memory_order_relaxed);
     series->coder = coder;
-    series->closed = false;
     atomic_store_explicit(&series->newest, chunk, memory_order_release);
     return OXP_OK;
 }
@@ -77,10 +82,11 @@ enum oxp_status oxp_series_append(struct oxp_tsdb_series *series, struct oxp_mem
                                   int64_t time_ms, uint64_t bits, bool *added_chunk_out) {
     struct oxp_chunk *chunk = newest_of(series);
     *added_chunk_out = false;
-    bool open = chunk == NULL || series->closed || is_long(series, chunk, reach_ms, time_ms);
+    bool open = chunk == NULL || series->coder.is_closed || is_long(series, chunk, reach_ms, time_ms);
     if (!open) {
         uint64_t state = atomic_load_explicit(&chunk->state, memory_order_relaxed);
-        open = !oxp_chunk_add(chunk, words_of(state), &series->coder, time_ms, bits);
+        struct oxp_chunk_sample last = oxp_series_end(series), sample = {time_ms, bits};
+        open = !oxp_chunk_add(chunk, words_of(state), &series->coder, &last, &sample);
     }
     if (open) {
         enum oxp_status status = open_chunk(series, memory, reach_ms, time_ms, bits);
@@ -133,8 +139,8 @@ struct oxp_series_dropped oxp_series_drop(struct oxp_tsdb_series *series, struct
     if (chunk == NULL) {
         return dropped;
     }
-    if (all && series->coder.time_ms < before_ms) {
-        dropped.newest_ms = series->coder.time_ms;
+    if (all && oxp_series_end(series).time_ms < before_ms) {
+        dropped.newest_ms = oxp_series_end(series).time_ms;
         atomic_store_explicit(&series->newest, NULL, memory_order_relaxed);
         retire_from(chunk, NULL, memory, &dropped);
         series->coder = (struct oxp_chunk_coder){0};
@@ -157,15 +163,16 @@ struct oxp_series_dropped oxp_series_drop(struct oxp_tsdb_series *series, struct
     return dropped;
 }
 
-/* Lets the series end with a chunk that is closed, or with none. */
+/* Lets a series that nobody sees yet end with a chunk that is closed, or with none. */
 static void stand_on(struct oxp_tsdb_series *series, struct oxp_chunk *chunk) {
     struct decoded decoded;
     atomic_store_explicit(&series->newest, chunk, memory_order_relaxed);
-    series->closed = chunk != NULL;
+    series->coder.is_closed = chunk != NULL;
     if (chunk != NULL) {
+        uint64_t bits;
         decode(chunk, &decoded);
-        series->coder.time_ms = decoded.time_ms[decoded.count - 1];
-        memcpy(&series->coder.bits, &decoded.value[decoded.count - 1], sizeof series->coder.bits);
+        memcpy(&bits, &decoded.value[decoded.count - 1], sizeof bits);
+        publish_last(series, decoded.time_ms[decoded.count - 1], bits);
     }
 }
 
@@ -191,7 +198,7 @@ static const struct oxp_chunk *copy_until(const struct oxp_tsdb_series *series, 
         last = older_chunk(last);
     }
     stand_on(copy, last);
-    if (last == NULL || copy->coder.time_ms <= until_ms) {
+    if (last == NULL || oxp_series_end(copy).time_ms <= until_ms) {
         return last;
     }
     struct decoded decoded;
@@ -209,28 +216,28 @@ struct oxp_series_dropped oxp_series_forget(struct oxp_tsdb_series *series, stru
                                             int64_t time_ms) {
     struct oxp_series_dropped dropped = {.newest_ms = INT64_MIN};
     struct oxp_chunk *newest = newest_of(series);
-    if (newest == NULL || series->coder.time_ms <= time_ms) {
+    const struct oxp_chunk_sample end = oxp_series_end(series);
+    if (newest == NULL || end.time_ms <= time_ms) {
         return dropped;
     }
     struct oxp_tsdb_series copy = {.coder = series->coder};
     double last;
-    memcpy(&last, &series->coder.bits, sizeof last);
+    memcpy(&last, &end.bits, sizeof last);
     bool ended = oxp_is_stale(last) && time_ms != INT64_MIN;
-    dropped.newest_ms = series->coder.time_ms;
-    if (!series->closed) {
+    dropped.newest_ms = end.time_ms;
+    if (!series->coder.is_closed) {
         copy.coder.density = density_of(series);
     }
     const struct oxp_chunk *both = copy_until(series, &copy, memory, reach_ms, time_ms - ended);
-    if (ended && newest_of(&copy) != NULL && copy.coder.bits != series->coder.bits) {
+    if (ended && newest_of(&copy) != NULL && oxp_series_end(&copy).bits != end.bits) {
         (void)append_aside(&copy, memory, reach_ms, time_ms, last);
     }
     if (newest_of(&copy) == NULL) {
         copy.coder = (struct oxp_chunk_coder){0};
     } else {
-        publish_last(series, copy.coder.time_ms, copy.coder.bits);
+        publish_last(series, oxp_series_end(&copy).time_ms, oxp_series_end(&copy).bits);
     }
     series->coder = copy.coder;
-    series->closed = copy.closed;
     atomic_store_explicit(&series->newest, newest_of(&copy), memory_order_release);
     for (const struct oxp_chunk *chunk = newest_of(&copy); chunk != both; chunk = older_chunk(chunk)) {
         dropped.samples -= oxp_chunk_count(atomic_load_explicit(&chunk->state, memory_order_relaxed));
@@ -253,7 +260,7 @@ void oxp_series_oldest(const struct oxp_tsdb_series *series, int64_t *oldest_ms_
     if (chunk == NULL) {
         return;
     }
-    int64_t past = series->coder.time_ms == INT64_MAX ? INT64_MAX : series->coder.time_ms + 1;
+    int64_t last_ms = oxp_series_end(series).time_ms, past = last_ms == INT64_MAX ? INT64_MAX : last_ms + 1;
     for (const struct oxp_chunk *older; (older = older_chunk(chunk)) != NULL; chunk = older) {
         past = chunk->first_ms;
     }

@@ -1,7 +1,8 @@
 /* A series: its labels, its chunks, and where its writer stands. For the short memory's own files.
  *
  * Chunks are linked from the newest to the oldest, for queries mostly want the end. Readers come in through `newest`;
- * what they may look at is atomic or never changes. */
+ * what they may look at is atomic or never changes. There may be many series that hardly do anything, so this is kept
+ * small: with the heap's own head 96 bytes and 16 for each label. */
 #ifndef OXP_TSDB_SERIES_H
 #define OXP_TSDB_SERIES_H
 
@@ -9,22 +10,31 @@
 #include "alerts/tsdb/memory.h"
 
 struct oxp_tsdb_series {
-    struct oxp_piece piece; /* `next` links those that are being removed */
+    union {                     /* the writer's */
+        struct oxp_piece piece; /* of one that is empty and being removed: `next` links them */
+        /* While it has chunks; else zero. When it is closed, only what the next chunk is sized by holds. */
+        struct oxp_chunk_coder coder;
+    };
     _Atomic(struct oxp_chunk *) newest;
-    /* The last sample, for readers: a sequence lock (odd while it is written) over atomics. */
+    /* The last sample, which means nothing without a chunk. For readers a sequence lock (odd while it is written) over
+     * atomics. */
     _Atomic int64_t last_ms;
     _Atomic uint64_t last_bits;
     _Atomic uint32_t version;
-    _Atomic uint32_t rank; /* its place among all by labels, from 1; 0 = not yet known (order.h) */
+    _Atomic uint32_t rank; /* its place among all by labels, from 1; 0 = not yet known (order.c) */
     /* the writer's */
-    uint32_t slot; /* in the index's table */
+    uint32_t slot; /* in the index's table; OXP_SLOT_NONE when it is gone */
     uint32_t holds;
-    bool gone;
-    bool closed; /* the newest chunk takes no more: of the coder its last sample and what the next one is sized by hold
-                  */
-    struct oxp_chunk_coder coder;
     struct oxp_labels labels; /* last: it goes on behind */
 };
+
+#define OXP_SLOT_NONE UINT32_MAX /* of a series that is gone; in a list, a hole */
+
+/* Its last sample. Writer; the series has a chunk. */
+static inline struct oxp_chunk_sample oxp_series_end(const struct oxp_tsdb_series *series) {
+    return (struct oxp_chunk_sample){atomic_load_explicit(&series->last_ms, memory_order_relaxed),
+                                     atomic_load_explicit(&series->last_bits, memory_order_relaxed)};
+}
 
 /* What one call dropped. */
 struct oxp_series_dropped {

@@ -2,12 +2,13 @@
 
 enum { FIRST_SLOTS = 64 };
 
-static void place(struct oxp_set_entry *entries, size_t slots, struct oxp_set_entry entry) {
-    size_t i = entry.hash & (slots - 1);
-    while (entries[i].item != NULL) {
-        i = (i + 1) & (slots - 1);
+static void place(const struct oxp_set *set, uint32_t hash, void *item) {
+    size_t i = hash & (set->slots - 1);
+    while (set->items[i] != NULL) {
+        i = (i + 1) & (set->slots - 1);
     }
-    entries[i] = entry;
+    set->items[i] = item;
+    set->hashes[i] = hash;
 }
 
 enum oxp_status oxp_set_reserve(struct oxp_set *set, struct oxp_memory *memory, size_t more) {
@@ -19,19 +20,19 @@ enum oxp_status oxp_set_reserve(struct oxp_set *set, struct oxp_memory *memory, 
         return OXP_OK;
     }
     void *piece;
-    enum oxp_status status = oxp_memory_take(memory, slots * sizeof *set->entries, &piece);
+    enum oxp_status status = oxp_memory_take(memory, slots * (sizeof(void *) + sizeof(uint32_t)), &piece);
     if (status != OXP_OK) {
         return status;
     }
-    struct oxp_set_entry *entries = piece, *old = set->entries;
+    void **items = piece, **old = set->items;
+    struct oxp_set larger = {items, (uint32_t *)(items + slots), slots, set->count};
     for (size_t i = 0; i < set->slots; i++) {
-        if (old[i].item != NULL) {
-            place(entries, slots, old[i]);
+        if (old[i] != NULL) {
+            place(&larger, set->hashes[i], old[i]);
         }
     }
     pthread_mutex_lock(&memory->lock);
-    set->entries = entries;
-    set->slots = slots;
+    *set = larger;
     pthread_mutex_unlock(&memory->lock);
     oxp_memory_give(memory, old);
     return OXP_OK;
@@ -41,31 +42,32 @@ void *oxp_set_find(const struct oxp_set *set, uint32_t hash, oxp_set_is_fn is, c
     if (set->slots == 0) {
         return NULL;
     }
-    for (size_t i = hash & (set->slots - 1); set->entries[i].item != NULL; i = (i + 1) & (set->slots - 1)) {
-        if (set->entries[i].hash == hash && is(set->entries[i].item, key)) {
-            return set->entries[i].item;
+    for (size_t i = hash & (set->slots - 1); set->items[i] != NULL; i = (i + 1) & (set->slots - 1)) {
+        if (set->hashes[i] == hash && is(set->items[i], key)) {
+            return set->items[i];
         }
     }
     return NULL;
 }
 
 void oxp_set_put(struct oxp_set *set, uint32_t hash, void *item) {
-    place(set->entries, set->slots, (struct oxp_set_entry){item, hash});
+    place(set, hash, item);
     set->count++;
 }
 
 void oxp_set_drop(struct oxp_set *set, uint32_t hash, const void *item) {
     size_t mask = set->slots - 1, hole = hash & mask;
-    while (set->entries[hole].item != item) {
+    while (set->items[hole] != item) {
         hole = (hole + 1) & mask;
     }
-    for (size_t i = (hole + 1) & mask; set->entries[i].item != NULL; i = (i + 1) & mask) {
-        size_t home = set->entries[i].hash & mask;
+    for (size_t i = (hole + 1) & mask; set->items[i] != NULL; i = (i + 1) & mask) {
+        size_t home = set->hashes[i] & mask;
         if (((i - home) & mask) >= ((i - hole) & mask)) { /* its way leads over the hole */
-            set->entries[hole] = set->entries[i];
+            set->items[hole] = set->items[i];
+            set->hashes[hole] = set->hashes[i];
             hole = i;
         }
     }
-    set->entries[hole] = (struct oxp_set_entry){0};
+    set->items[hole] = NULL;
     set->count--;
 }

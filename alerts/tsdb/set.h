@@ -6,13 +6,9 @@
 
 #include "alerts/tsdb/memory.h"
 
-struct oxp_set_entry {
-    void *item; /* NULL = free */
-    uint32_t hash;
-};
-
 struct oxp_set {
-    struct oxp_set_entry *entries;
+    void **items;        /* NULL = free; the hashes are in the same piece, behind them */
+    uint32_t *hashes;    /* of the items */
     size_t slots, count; /* slots: 0 or a power of two */
 };
 

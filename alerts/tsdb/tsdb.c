@@ -226,7 +226,8 @@ void oxp_tsdb_forget_after(struct oxp_tsdb *tsdb, int64_t time_ms) {
             }
         }
         oldest = row->oldest_ms < oldest ? row->oldest_ms : oldest;
-        newest = row->series->coder.time_ms > newest ? row->series->coder.time_ms : newest;
+        int64_t last_ms = oxp_series_end(row->series).time_ms;
+        newest = last_ms > newest ? last_ms : newest;
     }
     set(&counts->oldest_ms, oldest);
     set(&counts->newest_ms, newest);
@@ -266,8 +267,9 @@ bool oxp_tsdb_last(const struct oxp_tsdb_series *series, int64_t *time_ms_out, d
     if (is_empty(series)) {
         return false;
     }
-    *time_ms_out = series->coder.time_ms;
-    memcpy(value_out, &series->coder.bits, sizeof *value_out);
+    const struct oxp_chunk_sample last = oxp_series_end(series);
+    *time_ms_out = last.time_ms;
+    memcpy(value_out, &last.bits, sizeof *value_out);
     return true;
 }
 
@@ -309,7 +311,7 @@ static bool give_own(struct oxp_tsdb *tsdb, struct oxp_tsdb_series *series) {
 static enum oxp_status try_to_append(struct oxp_tsdb *tsdb, struct oxp_tsdb_series *series, int64_t time_ms,
                                      uint64_t bits) {
     bool first = is_empty(series), added_chunk;
-    int64_t last_ms = series->coder.time_ms;
+    int64_t last_ms = oxp_series_end(series).time_ms;
     enum oxp_status status = oxp_series_append(series, &tsdb->memory, tsdb->reach_ms, time_ms, bits, &added_chunk);
     if (status == OXP_OK) {
         appended(tsdb, series, time_ms, added_chunk, first);
@@ -323,8 +325,9 @@ static enum oxp_status try_to_append(struct oxp_tsdb *tsdb, struct oxp_tsdb_seri
 enum oxp_status oxp_tsdb_append(struct oxp_tsdb *tsdb, struct oxp_tsdb_series *series, int64_t time_ms, double value) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    if (!is_empty(series) && time_ms <= series->coder.time_ms) {
-        return time_ms == series->coder.time_ms && bits == series->coder.bits ? OXP_IGNORED : OXP_ERR_RANGE;
+    const struct oxp_chunk_sample last = oxp_series_end(series);
+    if (!is_empty(series) && time_ms <= last.time_ms) {
+        return time_ms == last.time_ms && bits == last.bits ? OXP_IGNORED : OXP_ERR_RANGE;
     }
     enum oxp_status status = try_to_append(tsdb, series, time_ms, bits);
     if (status == OXP_ERR_FULL && !tsdb->exhausted) {

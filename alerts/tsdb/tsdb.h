@@ -117,6 +117,16 @@ enum oxp_status oxp_tsdb_select(const struct oxp_tsdb_reader *reader, const stru
                                 int64_t min_ms, int64_t max_ms, struct oxp_arena *arena,
                                 struct oxp_tsdb_found **found_out, size_t *found_count_out);
 
+/* The same series one by one, whatever samples they have, in no order and without room for all of them: `arena` serves
+ * the search alone. `visit` must not keep the pointer; the writer may append in it. OXP_ERR_NOMEM, OXP_ERR_LIMIT (the
+ * arena's cap), OXP_ERR_TIMEOUT: some were not visited. */
+struct oxp_tsdb_visitor {
+    void (*visit)(void *ctx, const struct oxp_tsdb_found *found);
+    void *ctx;
+};
+enum oxp_status oxp_tsdb_visit(const struct oxp_tsdb_reader *reader, const struct oxp_matcher *matchers, size_t count,
+                               struct oxp_arena *arena, const struct oxp_tsdb_visitor *visitor);
+
 /* Samples in two columns that grow as needed; reuse it from series to series. */
 struct oxp_points {
     int64_t *time_ms;

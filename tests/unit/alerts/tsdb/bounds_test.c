@@ -106,7 +106,7 @@ static void test_memory_limit(void **state) {
  * reader holds back is waited for. */
 static void test_never_blind(void **state) {
     (void)state;
-    enum { SERIES = 1800, LIMIT = 800 << 10 };
+    enum { SERIES = 3000, LIMIT = 800 << 10 };
     static struct oxp_tsdb_series *series[SERIES];
     struct oxp_random random;
     struct oxp_tsdb_reader reader;
@@ -179,6 +179,38 @@ static void test_full(void **state) {
     assert_int_equal(oxp_tsdb_append(tsdb, series, 3600000 + 3 * STEP, 1), OXP_OK);
 }
 
+/* What lists and tables were before they grew does not wait for the next trim, and while a reader is open it does. */
+static void test_growing_leaves_nothing(void **state) {
+    (void)state;
+    enum { SERIES = 4000 };
+    struct oxp_tsdb_reader reader;
+    uint64_t after[2];
+    for (unsigned read = 0; read < 2; read++) {
+        open_tsdb(0, 0);
+        if (read != 0) {
+            assert_int_equal(oxp_tsdb_read(tsdb, &reader), OXP_OK);
+        }
+        for (size_t i = 0; i < SERIES; i++) {
+            char id[16], few[16];
+            snprintf(id, sizeof id, "%zu", i);
+            snprintf(few, sizeof few, "%zu", i % 100);
+            struct oxp_arena_mark mark = oxp_arena_here(&arena);
+            oxp_tsdb_hold(series_at(labels_of(&arena, "id", id, "few", few, "job", "x", NULL)));
+            oxp_arena_reset(&arena, mark);
+        }
+        uint64_t before = stats().bytes;
+        if (read != 0) {
+            oxp_tsdb_close(&reader);
+        }
+        oxp_tsdb_trim(tsdb, STEP);
+        after[read] = stats().bytes;
+        assert_true(read != 0 ? before > after[0] + after[0] / 4 : before < after[0] + after[0] / 16);
+        oxp_tsdb_free(tsdb);
+        tsdb = NULL;
+    }
+    assert_true(after[1] < after[0] + after[0] / 16);
+}
+
 /* ---- The figures of the goals ---- */
 
 static double realistic(struct oxp_random *random, size_t kind, double last) {
@@ -245,7 +277,8 @@ static void test_figures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_retention), TEST(test_memory_limit), TEST(test_never_blind), TEST(test_full), TEST(test_figures),
+        TEST(test_retention), TEST(test_memory_limit),           TEST(test_never_blind),
+        TEST(test_full),      TEST(test_growing_leaves_nothing), TEST(test_figures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,7 @@ static void add(struct column *column, int64_t time_ms, double value) {
 /* A chain of blocks as the short memory would make it. */
 struct chain {
     struct oxp_chunk *newest;
+    struct oxp_chunk_sample last;
     size_t words[MOST]; /* of the chunks, oldest first */
     size_t chunks, bytes;
 };
@@ -38,12 +39,13 @@ static void open_chunk(struct chain *chain, struct oxp_chunk_coder *coder, int64
         unsigned count = oxp_chunk_count(atomic_load(&chain->newest->state));
         coder->density = (uint16_t)(1u + coder->used * 8u / count);
     }
-    oxp_chunk_open(coder, time_ms, bits, &first);
+    oxp_chunk_open(coder, bits, &first);
     size_t words = oxp_chunk_words(coder, &first, 3600000);
     words = words > WORDS ? WORDS : words;
     assert_true(words * 64 >= first.used);
     struct oxp_chunk *chunk = calloc(1, sizeof *chunk + words * 8);
     assert_non_null(chunk);
+    chunk->first_ms = time_ms;
     oxp_chunk_start(chunk, 0x5a5, coder, &first);
     atomic_store(&chunk->older, chain->newest);
     chain->newest = chunk;
@@ -52,9 +54,14 @@ static void open_chunk(struct chain *chain, struct oxp_chunk_coder *coder, int64
 }
 
 static void append(struct chain *chain, struct oxp_chunk_coder *coder, int64_t time_ms, uint64_t bits) {
-    if (chain->newest == NULL || !oxp_chunk_add(chain->newest, chain->words[chain->chunks - 1], coder, time_ms, bits)) {
+    struct oxp_chunk_sample sample = {time_ms, bits};
+    const struct oxp_chunk_coder before = *coder;
+    if (chain->newest == NULL ||
+        !oxp_chunk_add(chain->newest, chain->words[chain->chunks - 1], coder, &chain->last, &sample)) {
+        assert_memory_equal(coder, &before, sizeof before); /* as if nobody had tried */
         open_chunk(chain, coder, time_ms, bits);
     }
+    chain->last = sample;
 }
 
 /* Decodes from the newest chunk backwards and holds it against the column; frees. */
@@ -229,6 +236,23 @@ static void test_any_series(void **state) {
     }
 }
 
+/* Even steps about as long as a chunk's head has room for, and longer: those are never learnt. */
+static void test_long_steps(void **state) {
+    (void)state;
+    static const int64_t distances[] = {15000, INT64_C(1) << 33, OXP_CHUNK_STEP_MAX, INT64_C(1) << 32, 1};
+    enum { DISTANCES = sizeof distances / sizeof distances[0] };
+    for (size_t k = 0; k < DISTANCES * DISTANCES; k++) {
+        static struct column column;
+        column.count = 0;
+        int64_t now = -5;
+        for (size_t i = 0; i < 400; i++) {
+            now += distances[i % 60 < 30 ? k / DISTANCES : k % DISTANCES];
+            add(&column, now, (double)(i / 7));
+        }
+        round_trip(&column);
+    }
+}
+
 /* A reader that takes any state in between sees exactly the samples of that state. */
 static void test_every_prefix(void **state) {
     (void)state;
@@ -306,9 +330,13 @@ static void test_sizes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_special_values),        cmocka_unit_test(test_extreme_times),
-        cmocka_unit_test(test_extreme_whole_numbers), cmocka_unit_test(test_any_series),
-        cmocka_unit_test(test_every_prefix),          cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_special_values),
+        cmocka_unit_test(test_extreme_times),
+        cmocka_unit_test(test_extreme_whole_numbers),
+        cmocka_unit_test(test_any_series),
+        cmocka_unit_test(test_long_steps),
+        cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,6 +99,7 @@ static void test_cap_of_the_arena(void **state) {
     for (int i = 0; i < 100; i++) {
         assert_int_equal(add(store, "a", "b", i), OXP_OK);
     }
+    assert_string_equal(select_text(store, "", 62, 65), "a/b@62 a/b@63 a/b@64 a/b@65 ");
     oxp_arena_init(&arena, 4200);
     assert_int_equal(oxp_exemplars_select(store, NULL, 0, 0, 100, &arena, &found, &count), OXP_ERR_LIMIT);
     assert_int_equal(count, 0);

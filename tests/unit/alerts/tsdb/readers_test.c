@@ -75,10 +75,11 @@ static void *write_all(void *ctx) {
     struct oxp_arena arena;
     oxp_arena_init(&arena, 0);
     for (int id = 0; id < SERIES; id++) {
-        char text[16], group[16];
+        char text[16], group[16], few[16];
         snprintf(text, sizeof text, "%d", id);
         snprintf(group, sizeof group, "g%d", id % 7);
-        labels[id] = labels_of(&arena, "id", text, "group", group, "job", "test", NULL);
+        snprintf(few, sizeof few, "%d", id / 3); /* none to three of these are there */
+        labels[id] = labels_of(&arena, "id", text, "group", group, "few", few, "job", "test", NULL);
     }
     for (int tick = 1; tick <= writing->ticks; tick++) {
         for (int id = 0; id < SERIES; id++) {
@@ -168,13 +169,14 @@ static void *read_all(void *ctx) {
     oxp_arena_init(&texts, 0);
     struct oxp_matcher matchers[] = {
         matcher_of(&texts, "job", OXP_MATCH_EQUAL, "test"), matcher_of(&texts, "group", OXP_MATCH_REGEX, "g1|g2|g3"),
-        matcher_of(&texts, "id", OXP_MATCH_REGEX, ".*7"), matcher_of(&texts, "id", OXP_MATCH_NOT_EQUAL, "10")};
+        matcher_of(&texts, "id", OXP_MATCH_REGEX, ".*7"), matcher_of(&texts, "id", OXP_MATCH_NOT_EQUAL, "10"),
+        matcher_of(&texts, "few", OXP_MATCH_REGEX, "3|12|13|40")};
     while (!atomic_load(&stopped)) {
         struct oxp_tsdb_reader reader;
         struct oxp_tsdb_found *found;
         struct oxp_tsdb_stats stats;
         const struct oxp_symbol **symbols;
-        size_t count = 0, from = oxp_random_u64(&random) % 4, some = oxp_random_u64(&random) % (5 - from);
+        size_t count = 0, from = oxp_random_u64(&random) % 5, some = oxp_random_u64(&random) % (6 - from);
         expect(oxp_tsdb_read(tsdb, &reader) == OXP_OK);
         for (unsigned again = 0; again < 3; again++) {
             struct moment then = {.era = atomic_load(&era)};

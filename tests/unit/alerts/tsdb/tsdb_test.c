@@ -442,6 +442,25 @@ static void test_slots_wait_for_readers(void **state) {
     assert_int_equal(series_at(labels_of(&arena, "a", "4", NULL))->slot, slot);
 }
 
+static void count_visit(void *ctx, const struct oxp_tsdb_found *found) {
+    size_t *count = ctx;
+    int64_t time_ms;
+    double value;
+    *count += found->labels->count != 0 && oxp_tsdb_last(found->series, &time_ms, &value);
+}
+
+static size_t count_visited(const char *name, const char *value) {
+    struct oxp_tsdb_reader reader;
+    size_t count = 0;
+    struct oxp_matcher matcher = matcher_of(&arena, name, OXP_MATCH_EQUAL, value);
+    assert_int_equal(oxp_tsdb_read(tsdb, &reader), OXP_OK);
+    assert_int_equal(
+        oxp_tsdb_visit(&reader, &matcher, 1, &arena, &(struct oxp_tsdb_visitor){.visit = count_visit, .ctx = &count}),
+        OXP_OK);
+    oxp_tsdb_close(&reader);
+    return count;
+}
+
 /* A thousand series, of which each round takes some and brings some, against a plain array of who is there. */
 static void test_churn(void **state) {
     (void)state;
@@ -453,10 +472,11 @@ static void test_churn(void **state) {
     open_tsdb(10 * STEP, 0);
     memset(last_ms, 0, sizeof last_ms);
     for (size_t i = 0; i < SERIES; i++) {
-        char id[16], rest[16];
+        char id[16], rest[16], few[16];
         snprintf(id, sizeof id, "%zu", i);
         snprintf(rest, sizeof rest, "%zu", i % MODULI);
-        labels[i] = labels_of(&arena, "id", id, "rest", rest, "job", "churn", NULL);
+        snprintf(few, sizeof few, "%zu", i / 4);
+        labels[i] = labels_of(&arena, "id", id, "rest", rest, "few", few, "job", "churn", NULL);
     }
     for (int64_t now = STEP; now <= ROUNDS * STEP; now += STEP) {
         uint64_t share = oxp_random_u64(&random) % 20;
@@ -470,11 +490,12 @@ static void test_churn(void **state) {
             now += 9 * STEP; /* most of them go at once */
         }
         oxp_tsdb_trim(tsdb, now);
-        size_t there = 0, of_rest[MODULI] = {0};
+        size_t there = 0, of_rest[MODULI] = {0}, of_few[SERIES / 4] = {0};
         for (size_t i = 0; i < SERIES; i++) {
             bool is = last_ms[i] != 0 && last_ms[i] >= now - 10 * STEP;
             there += is;
             of_rest[i % MODULI] += is;
+            of_few[i / 4] += is;
         }
         assert_int_equal(stats().series, there);
         assert_int_equal(stats().series_made - stats().series_gone, there);
@@ -487,6 +508,14 @@ static void test_churn(void **state) {
         assert_int_equal(count_selected(&two), of_rest[2]);
         assert_int_equal(count_selected(&not_two), there - of_rest[2]);
         assert_int_equal(count_selected(&small), of_rest[0] + of_rest[1] + of_rest[2]);
+        static const struct wanted few[] = {{"", {{"few", OXP_MATCH_EQUAL, "17"}}, ""},
+                                            {"", {{"few", OXP_MATCH_EQUAL, "18"}}, ""},
+                                            {"", {{"few", OXP_MATCH_REGEX, "2|249|2|100|no"}}, ""}};
+        assert_int_equal(count_selected(&few[0]), of_few[17]);
+        assert_int_equal(count_selected(&few[1]), of_few[18]);
+        assert_int_equal(count_selected(&few[2]), of_few[2] + of_few[249] + of_few[100]);
+        assert_int_equal(count_visited("rest", "2"), of_rest[2]);
+        assert_int_equal(count_visited("few", "17"), of_few[17]);
         oxp_arena_reset(&arena, mark);
     }
     oxp_tsdb_trim(tsdb, INT64_MAX);
