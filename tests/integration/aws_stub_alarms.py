@@ -181,8 +181,9 @@ def check_promql(p):
 
 
 class Alarms:
-    def __init__(self, aws, clock=None):
+    def __init__(self, aws, clock=None, seconds=time.monotonic):
         self.aws, self.clock = aws, clock or Clock()
+        self.seconds = seconds  # of which an operation may come so often
         self.alarms = {}    # by name: what was put, and the state
         self.tags = {}      # by ARN
         self.metrics, self.pages, self.changes, self.throttled = Metrics(), [], [], []
@@ -281,7 +282,7 @@ class Alarms:
         rate = self.per_second.get(operation)
         if rate is None:
             return
-        now = time.monotonic()
+        now = self.seconds()
         left, since = self.granted.get(operation, (rate, now))
         left = min(rate, left + (now - since) * rate)
         self.granted[operation] = (left - 1 if left >= 1 else left, now)

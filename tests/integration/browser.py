@@ -42,7 +42,7 @@ class Browser:
         try:
             self.session = None
             self.call("Browser.close")
-            self.process.wait(10)
+            self.process.wait(30)
         except (OSError, AssertionError, subprocess.TimeoutExpired):
             self.process.kill()
             self.process.wait()
@@ -63,7 +63,7 @@ class Browser:
         message, _, self.pending = self.pending.partition(b"\0")
         return json.loads(message)
 
-    def call(self, method, seconds=30, **parameters):
+    def call(self, method, seconds=90, **parameters):
         self.number += 1
         message = {"id": self.number, "method": method, "params": parameters}
         if self.session:
@@ -93,7 +93,7 @@ class Browser:
             self.wait_for_load()
 
     def wait_for_load(self):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not any(method == "Page.loadEventFired" for method, _ in self.events):
             message = self.read(deadline)
             assert message is not None, "the page did not load"

@@ -3,9 +3,10 @@
  *
  *     client_driver SOCKET [QUEUE_BYTES]
  *
- *     start ID | end ID | act N | lone-act | flush MS | stop MS | stats | fork | longest | flood N
+ *     start ID | end ID | act N | flush MS | mark | stop MS | stats | fork | flood N
  *
- * `fork` makes a child that starts session "child-<pid>", flushes and waits to be killed; the answer is its pid. */
+ * `mark` logs "mark N"; the answer is N. `fork` makes a child that starts session "child-<pid>", flushes and waits to
+ * be killed; the answer is its pid. */
 #include <oxpecker/client.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,7 +15,8 @@
 #include <unistd.h>
 
 static struct oxp_client *client;
-static uint64_t longest_ns;
+static uint64_t slow; /* calls that took more than 100 ms */
+static long marks;
 
 static uint64_t now_ns(void) {
     struct timespec now;
@@ -27,7 +29,7 @@ static void act(void) {
     uint64_t start = now_ns();
     oxp_client_operation(client, NULL, &operation);
     uint64_t took = now_ns() - start;
-    longest_ns = took > longest_ns ? took : longest_ns;
+    slow += took > 100000000;
 }
 
 static void start_session(const char *id) {
@@ -38,6 +40,14 @@ static void start_session(const char *id) {
 static void end_session(const char *id) {
     struct oxp_ids ids = {.session = oxp_view_from(id)};
     oxp_client_session_ended(client, &ids, OXP_VIEW("completed"), OXP_VIEW(""), 0);
+}
+
+static long mark(void) {
+    char text[32];
+    snprintf(text, sizeof text, "mark %ld", ++marks);
+    const struct oxp_pair pairs[] = {oxp_pair_text("message", oxp_view_from(text))};
+    oxp_report(oxp_client_reporter(client), "log", NULL, pairs, 1);
+    return marks;
 }
 
 /* Sessions that open and close at once, as fast as it goes. */
@@ -85,10 +95,10 @@ static void stats(void) {
     struct oxp_client_stats it;
     oxp_client_stats(client, &it);
     printf("{\"reported\": %lu, \"written\": %lu, \"dropped\": %lu, \"outrun\": %lu, \"connects\": %lu, \"open\": %lu, "
-           "\"connected\": %s, \"boot\": \"%s\", \"longest_ns\": %lu}\n",
+           "\"connected\": %s, \"boot\": \"%s\", \"slow\": %lu}\n",
            (unsigned long)it.reported, (unsigned long)it.written, (unsigned long)it.dropped, (unsigned long)it.outrun,
            (unsigned long)it.connects, (unsigned long)it.open, it.connected ? "true" : "false", it.boot,
-           (unsigned long)longest_ns);
+           (unsigned long)slow);
 }
 
 static void obey(const char *command, const char *word) {
@@ -106,6 +116,8 @@ static void obey(const char *command, const char *word) {
         flood(number);
     } else if (strcmp(command, "flush") == 0) {
         answer = oxp_client_flush(client, (int)number);
+    } else if (strcmp(command, "mark") == 0) {
+        answer = mark();
     } else if (strcmp(command, "stop") == 0) {
         answer = oxp_client_stop(client, "told to", (int)number);
     } else if (strcmp(command, "fork") == 0) {

@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -18,22 +19,33 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 OXPECKER = pathlib.Path(os.environ.get("OXPECKER", ROOT / "build/release/oxpecker"))
 
 
-def wait_for(condition, seconds=10, what="condition"):
-    """The first true value of condition(), asked often; fails after `seconds`."""
+def wait_for(condition, seconds=60, what="condition"):
+    """The first true value of condition(), asked often; fails after `seconds`, which only guard against hanging: fewer are a claim."""
     deadline = time.monotonic() + seconds
     while True:
+        late = time.monotonic() > deadline  # before it is asked for the last time: we ourselves may have been held up
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        if late:
             raise AssertionError(f"{what}: not within {seconds} s")
         time.sleep(0.05)
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that nobody listens at, below those that the kernel hands out: none of the tests beside us gets it by chance meanwhile."""
+    try:
+        below = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        below = 0
+    for port in [random.randrange(10240, below) for _ in range(100 if below > 20000 else 0)] + [0]:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return s.getsockname()[1]
+    raise AssertionError("no port is free")
 
 
 def no_proxy_environment(**extra):
@@ -46,7 +58,7 @@ def api(port, path, arguments):
     """The answer of Prometheus' /api/v1/`path`, an error's too."""
     url = f"http://127.0.0.1:{port}/api/v1/{path}?" + urllib.parse.urlencode(arguments, doseq=True)
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=30) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=60) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         return json.load(error)
@@ -96,7 +108,7 @@ class Sidecar:
             match = re.search(r'msg="listening for HTTP".*port=(\d+)', text)
             return match and "msg=ready" in text and int(match.group(1))
 
-        self.port = wait_for(ready, 10, "start of the sidecar")
+        self.port = wait_for(ready, what="start of the sidecar")
         return self
 
     def logged(self):
@@ -105,7 +117,7 @@ class Sidecar:
     def send_signal(self, number):
         self.process.send_signal(number)
 
-    def stop(self, number=signal.SIGINT, seconds=30):
+    def stop(self, number=signal.SIGINT, seconds=60):
         """Asks it to stop (SIGINT: without waiting for a last scrape) and gives the exit status."""
         if self.process is None:
             return None
@@ -127,7 +139,7 @@ class Sidecar:
 
     def request(self, path="/metrics", method="GET", body=None, headers=None):
         """(status, headers, body) whatever the status."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             answer = connection.getresponse()
@@ -158,14 +170,14 @@ class Sidecar:
     def send(self, *words, check=True):
         """`oxpecker send`, which returns once the event was applied."""
         done = subprocess.run([str(OXPECKER), "send", f"--events.listen-unix={self.socket}", *words], capture_output=True, text=True,
-                              timeout=30, env=no_proxy_environment(), check=False)
+                              timeout=60, env=no_proxy_environment(), check=False)
         if check and done.returncode != 0:
             raise AssertionError(f"send {words}: {done.returncode}: {done.stderr}{self.logged()}")
         return done
 
     def connect(self):
         s = socket.socket(socket.AF_UNIX)
-        s.settimeout(10)
+        s.settimeout(60)
         s.connect(str(self.socket))
         return s
 
@@ -177,7 +189,7 @@ class Sidecar:
             assert s.recv(1) == b""
 
 
-def run(*command, timeout=30, stdin=None, **environment):
+def run(*command, timeout=120, stdin=None, **environment):
     """A command's (status, stdout, stderr); further keywords are environment variables."""
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout, input=stdin,
                           env=no_proxy_environment(**environment), check=False)
@@ -204,14 +216,14 @@ class Prometheus:
 
     def __exit__(self, *exc):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def query(self, expression):
         """The result vector of an instant query, or [] while Prometheus is not up yet."""
         url = f"http://127.0.0.1:{self.port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
         try:
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=60) as answer:
                 return json.load(answer)["data"]["result"]
         except (urllib.error.URLError, ConnectionError):
             return []
@@ -221,7 +233,7 @@ class Prometheus:
         return api(self.port, path, arguments)
 
     def wait_ready(self):
-        wait_for(lambda: self.query("vector(1)"), 30, "start of Prometheus")
+        wait_for(lambda: self.query("vector(1)"), what="start of Prometheus")
 
     def value(self, expression):
         """The one number that an expression gives, or None."""
@@ -230,5 +242,5 @@ class Prometheus:
 
     def targets(self):
         url = f"http://127.0.0.1:{self.port}/api/v1/targets"
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=60) as answer:
             return json.load(answer)["data"]["activeTargets"]

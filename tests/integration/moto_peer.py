@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import tempfile
-import urllib.error
 import urllib.request
 
 import boto3
@@ -46,24 +45,24 @@ class Moto:
         self.process = subprocess.Popen(["moto_server", "-H", "127.0.0.1", "-p", str(port)], stdout=self.log, stderr=self.log,
                                         env=harness.no_proxy_environment(INITIAL_NO_AUTH_ACTION_COUNT="0"), start_new_session=True)
         os.environ.setdefault("NO_PROXY", "127.0.0.1")
-        harness.wait_for(self.is_up, 30, "moto_server")
+        harness.wait_for(self.is_up, what="moto_server")
         return self
 
     def __exit__(self, *exc):
         os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait(20)
+        self.process.wait(60)
         self.log.close()
 
     def is_up(self):
         assert self.process.poll() is None, "moto_server ended"
         try:
             return self.ask("", "GET")
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:
             return False
 
     def ask(self, path, method="POST", body=None):
         request = urllib.request.Request(f"{self.url}/moto-api/{path}", method=method, data=body, headers={"Content-Type": "text/plain"})
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
             return answer.status == 200
 
     def reset(self, policy):

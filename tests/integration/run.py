@@ -65,7 +65,7 @@ def classes():
 
 # Those that take longest, first: else the others would wait for them at the end.
 LONG = ["test_memory", "test_rules_unit", "test_orchestrator", "test_commands", "test_prometheus", "test_rules", "test_watching_provider", "test_watching_log",
-        "test_watching", "test_live", "test_client", "test_query", "test_grafana_run", "test_delivery", "test_day"]
+        "test_watching", "test_live", "test_client", "test_query", "test_grafana_run", "test_delivery", "test_day", "test_grafana_types"]
 
 
 def in_good_order(names):

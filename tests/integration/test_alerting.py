@@ -9,7 +9,6 @@ import tempfile
 import threading
 import time
 import unittest
-import urllib.error
 import urllib.request
 
 from harness import OXPECKER, free_port, no_proxy_environment, wait_for
@@ -64,17 +63,17 @@ class Alertmanager:
             [ALERTMANAGER, f"--config.file={config}", f"--storage.path={directory / 'alertmanager'}", "--cluster.listen-address=",
              f"--web.listen-address=127.0.0.1:{self.port}", f"--web.route-prefix={prefix or '/'}"],
             stdout=self.log, stderr=self.log, env=no_proxy_environment())
-        wait_for(self.ready, 10, "Alertmanager")
+        wait_for(self.ready, what="Alertmanager")
 
     def get(self, path):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"http://127.0.0.1:{self.port}{self.prefix}{path}", timeout=5) as answer:
+        with opener.open(f"http://127.0.0.1:{self.port}{self.prefix}{path}", timeout=60) as answer:
             return answer.read()
 
     def ready(self):
         try:
             return self.get("/-/ready")
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:
             return None
 
     def alerts(self):
@@ -82,7 +81,7 @@ class Alertmanager:
 
     def close(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
         self.log.close()
 
 
@@ -92,9 +91,15 @@ class Driver:
     def __init__(self, directory, config, storage=None):
         path = directory / "alerting.yml"
         path.write_text(config)
-        self.process = subprocess.Popen([DRIVER, path] + ([storage] if storage else []), stdin=subprocess.PIPE, text=True,
-                                        stdout=subprocess.DEVNULL, env=no_proxy_environment())
+        self.tries = directory / "tries"
+        with open(self.tries, "wb") as tries:
+            self.process = subprocess.Popen([DRIVER, path] + ([storage] if storage else []), stdin=subprocess.PIPE, text=True, stdout=tries,
+                                            env=no_proxy_environment())
         self.say("ready")
+
+    def knows(self, became):
+        """Whether a try became that, and the outbox has been told: a receiver has what it was sent a moment sooner."""
+        return any(line.startswith(became) for line in self.tries.read_text().splitlines())
 
     def say(self, line):
         self.process.stdin.write(line + "\n")
@@ -102,11 +107,11 @@ class Driver:
 
     def stop(self):
         self.process.stdin.close()
-        return self.process.wait(15)
+        return self.process.wait(60)
 
     def kill(self):
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait()
         self.process.stdin.close()
 
 
@@ -153,13 +158,13 @@ class BesideAlertmanager(Base):
         driver.say("resolve " + third)
         self.assert_same(ours, theirs, {"c": "resolved"})
         # Alertmanager shows a once more, because it was posted once more; we tell a resolution once.
-        wait_for(lambda: ours.last(b="resolved"), 8, "b resolved")
-        wait_for(lambda: theirs.last(a="resolved", b="resolved") or theirs.last(b="resolved"), 8, "b resolved by Alertmanager")
-        wait_for(lambda: not manager.alerts(), 5, "nothing active in Alertmanager")
+        wait_for(lambda: ours.last(b="resolved"), what="b resolved")
+        wait_for(lambda: theirs.last(a="resolved", b="resolved") or theirs.last(b="resolved"), what="b resolved by Alertmanager")
+        wait_for(lambda: not manager.alerts(), what="nothing active in Alertmanager")
         self.assertEqual(0, driver.stop())
 
     def assert_same(self, ours, theirs, states):
-        wait_for(lambda: ours.last(**states) and theirs.last(**states), 8, f"{states} at both")
+        wait_for(lambda: ours.last(**states) and theirs.last(**states), what=f"{states} at both")
         left, right = ours.last(**states), theirs.last(**states)
         self.assertEqual("http://sidecar:10108", left.pop("externalURL"))
         self.assertTrue(right.pop("externalURL"))
@@ -175,13 +180,14 @@ class Restarts(Base):
         storage.mkdir()
         driver = self.driver(self.config(webhook), storage)
         driver.say("fire alertname=Disk,i=a")
-        wait_for(lambda: webhook.last(a="firing"), 5, "told")
+        wait_for(lambda: driver.knows("delivered"), what="told")
+        self.assertTrue(webhook.last(a="firing"))
         driver.kill()
         driver = self.driver(self.config(webhook), storage)
         time.sleep(0.5)
         self.assertEqual(1, len(webhook.messages))  # not again
         driver.say("resolve alertname=Disk,i=a")
-        wait_for(lambda: webhook.last(a="resolved"), 5, "resolved")
+        wait_for(lambda: webhook.last(a="resolved"), what="resolved")
         self.assertEqual(0, driver.stop())
         self.assertEqual(2, len(webhook.messages))
 
@@ -192,11 +198,11 @@ class Restarts(Base):
         webhook.status = 503
         driver = self.driver(self.config(webhook), storage)
         driver.say("fire alertname=Disk,i=a")
-        wait_for(lambda: webhook.headers, 5, "a try")
+        wait_for(lambda: webhook.headers, what="a try")
         driver.kill()
         webhook.status = 200
         driver = self.driver(self.config(webhook), storage)
-        wait_for(lambda: webhook.last(a="firing"), 10, "told after the restart")
+        wait_for(lambda: webhook.last(a="firing"), what="told after the restart")
         self.assertEqual(0, driver.stop())
 
 

@@ -1,5 +1,5 @@
 """Bad input: each kind has a clear error naming what and where, is counted by its reason, costs only itself."""
-import json
+import contextlib
 import os
 import pathlib
 import resource
@@ -9,9 +9,10 @@ import tempfile
 import time
 import unittest
 
-from harness import OXPECKER, Sidecar, free_port, no_proxy_environment, run, wait_for
+from harness import OXPECKER, Sidecar, no_proxy_environment, run, wait_for
 
 GOOD = b'{"type":"orchestrator.heartbeat"}'
+RUNNING = 'orchestrator_sessions_active{state="running"}'
 
 
 def rejected(metrics):
@@ -115,22 +116,27 @@ class Lines(unittest.TestCase):
 
 
 class Clients(unittest.TestCase):
+    def among_silent_ones(self, sidecar, session):
+        """How long another client takes, s, while there are many that do not go on."""
+        with contextlib.ExitStack() as stack:
+            silent = [stack.enter_context(socket.create_connection(("127.0.0.1", sidecar.port), 60)) for _ in range(600)]
+            events = [stack.enter_context(sidecar.connect()) for _ in range(100)]
+            for s in silent[:50]:
+                s.sendall(b"GET /metrics HTT")
+            for s in events[:50]:
+                s.sendall(b'{"type":')
+            began, before = time.monotonic(), sidecar.metrics()[RUNNING]
+            sidecar.write({"type": "session.started", "session": session})
+            self.assertEqual(sidecar.metrics()[RUNNING], before + 1)
+            return time.monotonic() - began
+
     def test_slow_and_silent_clients_hold_up_nobody(self):
         with Sidecar() as sidecar:
-            silent = [socket.create_connection(("127.0.0.1", sidecar.port), 10) for _ in range(600)]
-            events = [sidecar.connect() for _ in range(100)]
-            try:
-                for s in silent[:50]:
-                    s.sendall(b"GET /metrics HTT")
-                for s in events[:50]:
-                    s.sendall(b'{"type":')
-                began = time.monotonic()
-                sidecar.write({"type": "session.started", "session": "a"})
-                self.assertEqual(sidecar.metrics()['orchestrator_sessions_active{state="running"}'], 1)
-                self.assertLess(time.monotonic() - began, 5)
-            finally:
-                for s in silent + events:
-                    s.close()
+            for session in "abc":  # a busy machine may hold up one of them; what waits for their deadline holds up each
+                took = self.among_silent_ones(sidecar, session)
+                if took < 5:
+                    return
+            self.assertLess(took, 5)
 
     def test_headers_have_an_absolute_deadline(self):
         with Sidecar() as sidecar, socket.create_connection(("127.0.0.1", sidecar.port), 30) as s:
@@ -146,7 +152,7 @@ class Clients(unittest.TestCase):
                     pass
                 except OSError:
                     break
-                self.assertLess(time.monotonic() - began, 20)
+                self.assertLess(time.monotonic() - began, 60)  # without one, there would be no end
             self.assertGreater(time.monotonic() - began, 5)
 
 
@@ -156,7 +162,7 @@ class Start(unittest.TestCase):
             defaults = ["--web.listen-address=127.0.0.1:0", f"--events.listen-unix={directory}/s"]
             given = [f.split("=")[0] for f in flags]
             command = [OXPECKER, *(d for d in defaults if d.split("=")[0] not in given), *flags]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=10, env=no_proxy_environment(**environment),
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=no_proxy_environment(**environment),
                                   check=False)
         self.assertEqual(done.returncode, 1, done.stderr)
         return done.stderr

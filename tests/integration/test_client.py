@@ -54,18 +54,10 @@ class Driver:
 @unittest.skipUnless(DRIVER.is_file(), f"there is no {DRIVER}")
 class Client(unittest.TestCase):
     def settled(self, sidecar, driver):
-        """Metrics once everything that was written is applied."""
-        self.assertEqual(driver.ask("flush", 20000), 0)
-        written = driver.stats()["written"]
-        self.assertGreater(written, 0)
-        # A connection of its own would overtake nothing: the same loop reads both, so ask until nothing moves.
-        before = None
-        for _ in range(100):
-            now = sidecar.metrics().get("oxpecker_events_received_total", None), sidecar.metrics()[RUNNING], sidecar.metrics()[LOST]
-            if now == before:
-                break
-            before = now
-            time.sleep(0.1)
+        """Metrics once everything that was written is applied: what comes last is, and the events of a connection are taken in their order."""
+        self.assertEqual(driver.ask("flush", 60000), 0)
+        mark = f"mark {driver.ask('mark')}"
+        wait_for(lambda: any(log.get("message") == mark for log in sidecar.json("/api/oxpecker/v1/logs?kind=log")["logs"]), what=mark)
         return sidecar.metrics()
 
     def test_what_is_reported_is_seen(self):
@@ -79,7 +71,7 @@ class Client(unittest.TestCase):
             self.assertEqual(metrics[STARTED], 2)
             self.assertEqual(metrics["orchestrator_up"], 1)
             driver.ask("end", "b")
-            self.assertEqual(driver.ask("stop", 10000), 0)  # the sidecar has applied it all
+            self.assertEqual(driver.ask("stop", 60000), 0)  # the sidecar has applied it all
             metrics = sidecar.metrics()
             self.assertEqual(metrics[ENDED], 2)
             self.assertEqual(metrics[RUNNING], 0)
@@ -89,9 +81,9 @@ class Client(unittest.TestCase):
     def test_an_orchestrator_that_is_killed_leaves_orphans(self):
         with Sidecar() as sidecar, Driver(sidecar.socket) as driver:
             driver.ask("start", "a")
-            self.assertEqual(driver.ask("flush", 10000), 0)
+            self.assertEqual(driver.ask("flush", 60000), 0)
             driver.kill()
-            wait_for(lambda: sidecar.metrics()[ORPHANED] == 1, 30, "the orphan")
+            wait_for(lambda: sidecar.metrics()[ORPHANED] == 1, what="the orphan")
 
     def restart(self, storage, stop):
         """The sidecar goes and comes back while the orchestrator goes on: no session lost, none doubled."""
@@ -108,7 +100,7 @@ class Client(unittest.TestCase):
             driver.ask("end", "before-1")
             driver.ask("act", 500)
             sidecar.start()
-            wait_for(lambda: driver.stats()["connects"] == 2, 20, "the second connection")
+            wait_for(lambda: driver.stats()["connects"] >= 2, what="the second connection")
             metrics = self.settled(sidecar, driver)
             stats = driver.stats()
             self.assertEqual(metrics[RUNNING], 4)
@@ -117,7 +109,7 @@ class Client(unittest.TestCase):
             for i in range(2, 5):
                 driver.ask("end", f"before-{i}")
             driver.ask("end", "meanwhile")
-            self.assertEqual(driver.ask("stop", 10000), 0)
+            self.assertEqual(driver.ask("stop", 60000), 0)
             metrics = sidecar.metrics()
             self.assertEqual(metrics[RUNNING], 0)
             return metrics
@@ -150,13 +142,13 @@ class Client(unittest.TestCase):
                 driver.ask("start", "late")
                 self.assertGreater(driver.stats()["dropped"], 20000)
                 with Sidecar(directory=directory) as sidecar:
-                    wait_for(lambda: driver.stats()["connected"], 20, "the connection")
+                    wait_for(lambda: driver.stats()["connected"], what="the connection")
                     metrics = self.settled(sidecar, driver)
                     stats = driver.stats()
                     self.assertEqual(metrics[LOST], stats["dropped"])
                     if stats["outrun"] == 0:
                         self.assertEqual(metrics[RUNNING], 2)
-                    self.assertEqual(driver.ask("stop", 10000), 0)
+                    self.assertEqual(driver.ask("stop", 60000), 0)
                     self.assertEqual(sidecar.metrics()[LOST], driver.stats()["dropped"])
         finally:
             shutil.rmtree(directory, ignore_errors=True)
@@ -164,7 +156,7 @@ class Client(unittest.TestCase):
     def test_a_stopped_sidecar_holds_nobody_up(self):
         with Sidecar() as sidecar, Driver(sidecar.socket, 65536) as driver:
             driver.ask("start", "open")
-            self.assertEqual(driver.ask("flush", 10000), 0)
+            self.assertEqual(driver.ask("flush", 60000), 0)
             sidecar.send_signal(signal.SIGSTOP)
             started = time.monotonic()
             driver.ask("act", 100000)
@@ -174,7 +166,8 @@ class Client(unittest.TestCase):
             stats = driver.stats()
             sidecar.send_signal(signal.SIGCONT)
             self.assertLess(took, 20)
-            self.assertLess(stats["longest_ns"], 500e6)  # what the scheduler does to a busy machine; the bench has the figure
+            # One or another may be held up by a busy machine, by anything else all would be; the bench has the figures.
+            self.assertLess(stats["slow"], 100)
             metrics = self.settled(sidecar, driver)
             stats = driver.stats()
             self.assertGreater(stats["dropped"], 0)
@@ -186,12 +179,12 @@ class Client(unittest.TestCase):
     def test_a_forked_child_that_is_killed_leaves_its_own_orphan(self):
         with Sidecar() as sidecar, Driver(sidecar.socket) as driver:
             driver.ask("start", "parents")
-            self.assertEqual(driver.ask("flush", 10000), 0)
+            self.assertEqual(driver.ask("flush", 60000), 0)
             pid = driver.ask("fork")
             self.assertGreater(pid, 0)
-            wait_for(lambda: sidecar.metrics()[RUNNING] == 2, 10, "both sessions")
+            wait_for(lambda: sidecar.metrics()[RUNNING] == 2, what="both sessions")
             os.kill(pid, signal.SIGKILL)
-            wait_for(lambda: sidecar.metrics()[ORPHANED] == 1, 30, "the child's orphan")
+            wait_for(lambda: sidecar.metrics()[ORPHANED] == 1, what="the child's orphan")
             metrics = sidecar.metrics()
             self.assertEqual(metrics[RUNNING], 1)
             self.assertEqual(metrics["orchestrator_up"], 1)
@@ -252,9 +245,9 @@ class Package(unittest.TestCase):
         source.mkdir()
         shutil.copy(EXAMPLE, source)
         (source / "CMakeLists.txt").write_text(CMAKE)
-        status, out, err = run("cmake", "-S", source, "-B", source / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}", timeout=60)
+        status, out, err = run("cmake", "-S", source, "-B", source / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}", timeout=300)
         self.assertEqual(status, 0, out + err)
-        status, out, err = run("cmake", "--build", source / "build", timeout=60)
+        status, out, err = run("cmake", "--build", source / "build", timeout=300)
         self.assertEqual(status, 0, out + err)
         self.works(source / "build/shared")
         self.works(source / "build/static")

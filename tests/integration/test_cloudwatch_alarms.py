@@ -75,10 +75,10 @@ class Case(unittest.TestCase):
     def states(self, *names):
         return [self.alarms.state(self.prefix + name) for name in names]
 
-    def wait_states(self, seconds=10, **wanted):
+    def wait_states(self, **wanted):
         names = [name.replace("__", "/") for name in wanted]
         try:
-            wait_for(lambda: self.states(*names) == list(wanted.values()), seconds)
+            wait_for(lambda: self.states(*names) == list(wanted.values()))
         except AssertionError:
             self.fail(f"{dict(zip(names, self.states(*names)))}, wanted {wanted}; {self.alarms.changes}")
 

@@ -50,14 +50,14 @@ cloudwatch:
         """That many are told, and no more in the next period."""
         self.sidecar.write(*({"type": "error", "op": "session.create", "code": "bb_concurrency_limit"} for _ in range(times)),
                            *({"type": "operation", "op": "act", "ok": True, "duration_s": 0.5} for _ in range(times)))
-        harness.wait_for(lambda: self.told("Failures") >= wanted, 15, f"{wanted} failures")
+        harness.wait_for(lambda: self.told("Failures") >= wanted, what=f"{wanted} failures")
         self.wait_periods(1)
         self.assertEqual(self.told("Failures"), wanted, [d for d in self.aws.data if d["MetricName"] == "Failures"])
         self.assertEqual(self.observed(), wanted, [d for d in self.aws.data if d["MetricName"] == "Duration"])
 
     def wait_periods(self, count):
         seen = self.told("Heartbeat")
-        harness.wait_for(lambda: self.told("Heartbeat") >= seen + count, 15, "the next publishings")
+        harness.wait_for(lambda: self.told("Heartbeat") >= seen + count, what="the next publishings")
 
     def test_another_host_over_the_same_volume(self):
         self.start_on("first")
@@ -96,13 +96,13 @@ class Stop(unittest.TestCase):
                            "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
                            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{endpoint.getsockname()[1]}/credentials"}
             with harness.Sidecar("--shutdown.grace=1s", "--storage.sample-interval=1s", config=AnotherHost.CONFIG % "x", environment=environment) as sidecar:
-                endpoint.settimeout(15)
+                endpoint.settimeout(60)
                 held = endpoint.accept()[0]
                 self.addCleanup(held.close)
                 self.assertTrue(held.recv(1000).startswith(b"GET /credentials"))
                 began = time.monotonic()
                 self.assertEqual(sidecar.stop(), 0)
-                self.assertLess(time.monotonic() - began, 1 + 2)
+                self.assertLess(time.monotonic() - began, 1 + 5)  # three tries of two seconds, and what lies between them, would be eight
 
 
 class Reload(unittest.TestCase):
@@ -114,17 +114,17 @@ class Reload(unittest.TestCase):
     def test_limits_of_queries_reach_the_publisher(self):
         with harness.Sidecar("--storage.sample-interval=1s", config=self.CONFIG % ("", 100), environment=self.ENVIRONMENT) as sidecar:
             waiting = lambda: sidecar.json("/api/oxpecker/v1/notifications?state=waiting")["notifications"]
-            harness.wait_for(waiting, 10, "a publishing")
+            harness.wait_for(waiting, what="a publishing")
             self.assertNotIn("could not be evaluated", sidecar.logged())
             sidecar.config.write_text(self.CONFIG % ("query: {max_samples: 1000}\n", 100))
             sidecar.send_signal(signal.SIGHUP)
-            harness.wait_for(lambda: "expressions for CloudWatch could not be evaluated" in sidecar.logged(), 10, "the limit")
+            harness.wait_for(lambda: "expressions for CloudWatch could not be evaluated" in sidecar.logged(), what="the limit")
             self.assertEqual(sidecar.logged().count('msg="publishing to CloudWatch"'), 1)  # nothing else was made anew
 
     def test_what_waits_says_that_the_budget_is_why(self):
         with harness.Sidecar("--storage.sample-interval=1s", storage=True, config=self.CONFIG % ("", 100), environment=self.ENVIRONMENT) as sidecar:
             waiting = lambda: sidecar.json("/api/oxpecker/v1/notifications?state=waiting")["notifications"]
-            harness.wait_for(waiting, 10, "a message")
+            harness.wait_for(waiting, what="a message")
             sidecar.kill()
             sidecar.config.write_text(self.CONFIG % ("", 0.1))
             sidecar.start()
@@ -132,7 +132,7 @@ class Reload(unittest.TestCase):
             self.assertNotIn("for a receiver that the configuration does not have", sidecar.logged())
             sidecar.config.write_text(self.CONFIG % ("", 200))
             sidecar.send_signal(signal.SIGHUP)
-            harness.wait_for(lambda: all("budget" not in n["answer"] for n in waiting()), 10, "another answer")
+            harness.wait_for(lambda: all("budget" not in n["answer"] for n in waiting()), what="another answer")
 
 
 if __name__ == "__main__":

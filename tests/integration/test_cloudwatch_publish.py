@@ -3,6 +3,7 @@ to moto with its checks of signatures and policies on, read back by boto3."""
 import datetime
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -52,7 +53,7 @@ class Publisher:
                 self.process.stdin.close()
             except BrokenPipeError:
                 pass
-        self.process.wait(20)
+        self.process.wait(60)
         self.process.stdout.close()
 
     def tell(self, line):
@@ -105,7 +106,7 @@ class StrictStub(unittest.TestCase):
         publisher.set(at - 5, errors_total=3, sessions__region_is_eu=4)
         publisher.histogram(at - 5, 2, 3, 3, 4)
         self.assertEqual(publisher.ask(f"publish {at}"), "published 4 1 0 0")
-        self.assertEqual(publisher.ask("send 5000"), "left 0 0")
+        self.assertEqual(publisher.ask("send 60000"), "left 0 0")
         data = {d["MetricName"]: d for d in self.aws.data}
         self.assertEqual({d["Namespace"] for d in self.aws.data}, {"Test"})
         self.assertEqual(data["Errors"]["Value"], 3)
@@ -123,7 +124,7 @@ class StrictStub(unittest.TestCase):
         for i in range(5):
             publisher.set(at + 60 * i - 1, errors_total=10 * (i + 1))
             self.assertEqual(publisher.ask(f"publish {at + 60 * i}"), "published 2 1 0 0")
-        self.assertEqual(publisher.ask("send 5000"), "left 0 0")
+        self.assertEqual(publisher.ask("send 60000"), "left 0 0")
         self.assertEqual([(d["Timestamp"], d["Value"]) for d in self.aws.data if d["MetricName"] == "Errors"],
                          [(at + 60 * i, 10) for i in range(5)])
 
@@ -134,7 +135,7 @@ class StrictStub(unittest.TestCase):
         self.aws.fault(500, "InternalServiceError")
         publisher.set(at - 5, errors_total=0)
         publisher.ask(f"publish {at}")
-        self.assertEqual(publisher.ask("send 15000"), "left 0 0")
+        self.assertEqual(publisher.ask("send 60000"), "left 0 0")
         self.assertEqual(self.values("Errors"), [0])
         self.assertTrue(publisher.answers()[0].startswith("sent 3 "))
 
@@ -145,7 +146,7 @@ class StrictStub(unittest.TestCase):
         publisher.set(at - 5, errors_total=0)
         publisher.ask(f"publish {at}")
         publisher.ask(f"publish {at + 60}")
-        self.assertEqual(publisher.ask("send 5000"), "left 0 1")
+        self.assertEqual(publisher.ask("send 60000"), "left 0 1")
         self.assertEqual(publisher.answers()[1], "set_aside 1 HTTP 400 InvalidParameterValue: made up" + self.request_id(publisher.answers()[1]))
         self.assertEqual(self.values("Errors"), [0])
 
@@ -161,7 +162,7 @@ class StrictStub(unittest.TestCase):
         publisher.tell(f"set {at - 5} sessions,region=bad NaN")
         publisher.tell(f"set {at - 5} sessions,region=worse Inf")
         self.assertEqual(publisher.ask(f"publish {at}"), "published 1202 2 2 0")
-        self.assertEqual(publisher.ask("send 10000"), "left 0 0")
+        self.assertEqual(publisher.ask("send 60000"), "left 0 0")
         self.assertEqual(len(self.aws.data), 1202)
         self.assertEqual([c.headers.get("content-encoding") for c in self.aws.calls], ["gzip", "gzip"])
 
@@ -175,7 +176,7 @@ class StrictStub(unittest.TestCase):
         publisher.histogram(at - 5, 2, 3, 4, 9.5)
         self.aws.fault(500, "InternalServiceError")
         self.assertEqual(publisher.ask(f"publish {at}"), "published 4 1 0 0")
-        self.assertEqual(publisher.ask("send 5000"), "left 0 0")
+        self.assertEqual(publisher.ask("send 60000"), "left 0 0")
         own = {"Service": "collector", "Environment": "test"}
         resource = {"service.name": "collector", "deployment.environment": "test"}
         common = {"resource": resource, "time": at * ns}
@@ -189,7 +190,7 @@ class StrictStub(unittest.TestCase):
         for i in range(1200):
             publisher.tell(f"set {at + 55} sessions,region=r{i} {i}")
         self.assertEqual(publisher.ask(f"publish {at + 60}"), "published 1203 2 0 0")
-        self.assertEqual(publisher.ask("send 10000"), "left 0 0")
+        self.assertEqual(publisher.ask("send 60000"), "left 0 0")
         self.assertEqual([(c.operation, c.headers.get("content-encoding")) for c in self.aws.calls], [("otlp", None)] + [("otlp", "gzip")] * 2)
         self.assertEqual(len(self.aws.points), 4 + 1203)
         self.assertEqual(publisher.answers()[:2], ["sent 1 rejected data points: 2, made up"] * 2)
@@ -205,7 +206,7 @@ class StrictStub(unittest.TestCase):
             publisher = self.publisher(directory=directory)
             publisher.set(at + 55, errors_total=9)
             self.assertEqual(publisher.ask(f"publish {at + 60}"), "published 2 1 0 0")
-            self.assertEqual(publisher.ask("send 5000"), "left 0 0")
+            self.assertEqual(publisher.ask("send 60000"), "left 0 0")
             publisher.end()
         self.assertEqual(self.values("Errors"), [7, 2])
 
@@ -235,14 +236,14 @@ cloudwatch:
 
     def wait_published(self, wanted):
         """That many, and no more in the next one."""
-        harness.wait_for(lambda: self.failures() >= wanted, 15, f"{wanted} failures")
+        harness.wait_for(lambda: self.failures() >= wanted, what=f"{wanted} failures")
         seen = self.heartbeats()
-        harness.wait_for(lambda: self.heartbeats() > seen, 15, "the next publishing")
+        harness.wait_for(lambda: self.heartbeats() > seen, what="the next publishing")
         self.assertEqual(self.failures(), wanted, [d for d in self.aws.data if d["MetricName"] == "Failures"])
 
     def after_a_boundary(self):
         """What is counted now is there at the first publishing."""
-        harness.wait_for(lambda: 0.05 < time.time() % self.EVERY < 0.3, 5, "the end of a period")
+        harness.wait_for(lambda: 0.05 < time.time() % self.EVERY < 0.3, what="the end of a period")
 
     def begin(self):
         """The environment of a sidecar that publishes to a stub."""
@@ -267,9 +268,9 @@ cloudwatch:
                 for seconds in (-3600, 315360000, 0):
                     jumps, seen = sidecar.logged().count("the clock"), self.heartbeats()
                     off.write_text(str(seconds))
-                    harness.wait_for(lambda: sidecar.logged().count("the clock") > jumps, 8, "the jump is noticed")
+                    harness.wait_for(lambda: sidecar.logged().count("the clock") > jumps, what="the jump is noticed")
                     if seconds <= 0:  # of data of the future CloudWatch takes none
-                        harness.wait_for(lambda: self.heartbeats() >= seen + 2, 12, f"two publishings with the clock {seconds} s off")
+                        harness.wait_for(lambda: self.heartbeats() >= seen + 2, what=f"two publishings with the clock {seconds} s off")
                 self.fail(sidecar, 2)
                 self.wait_published(3 + 2)
 
@@ -320,13 +321,16 @@ class Moto(unittest.TestCase):
     def test_keys_that_are_not_right(self):
         for code, wrong in (("SignatureDoesNotMatch", {"AWS_SECRET_ACCESS_KEY": "x" * 40}), ("InvalidClientTokenId", {"AWS_ACCESS_KEY_ID": "AKIANOBODY"})):
             publisher = self.publisher(minute(), **wrong)
-            self.assertEqual(publisher.ask("send 500"), "left 1 0")  # it waits for better keys
-            self.assertRegex(publisher.answers()[0], rf"^waiting \d+ HTTP 403 {code}: ")
+
+            def sent():  # it waits for better keys; half a second may be too short for an answer
+                self.assertEqual(publisher.ask("send 500"), "left 1 0")
+                return re.match(rf"waiting \d+ HTTP 403 {code}: ", publisher.answers()[0])
+            harness.wait_for(sent, what=code)
         self.assertEqual(self.moto.client().list_metrics()["Metrics"], [])
 
     def test_read_back(self):
         at = minute()
-        self.assertEqual(self.publisher(at).ask("send 10000"), "left 0 0")
+        self.assertEqual(self.publisher(at).ask("send 60000"), "left 0 0")
         client = self.moto.client()
         own = [{"Name": "Service", "Value": "collector"}, {"Name": "Environment", "Value": "test"}]
 

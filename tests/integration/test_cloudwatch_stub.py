@@ -124,7 +124,7 @@ class Stub(unittest.TestCase):
         self.aws = AwsStub()
         self.aws.region = "us-east-1"
         self.aws.now = lambda: self.time[0]
-        self.alarms = Alarms(self.aws, when(self.time))
+        self.alarms = Alarms(self.aws, when(self.time), lambda: self.time[0])
         self.alarms.per_second = {}
 
     def call(self, operation, **parameters):
@@ -328,6 +328,10 @@ class Stub(unittest.TestCase):
             self.put(AlarmName="two")
         self.assertEqual(self.refused("PutMetricAlarm", **self.METRIC), "ThrottlingException")
         self.assertEqual(self.alarms.throttled, ["PutMetricAlarm"])
+        self.time[0] += 0.25
+        self.refused("PutMetricAlarm", **self.METRIC)
+        self.time[0] += 0.125
+        self.put(AlarmName="two")
 
 
 if __name__ == "__main__":

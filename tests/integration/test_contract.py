@@ -21,7 +21,7 @@ OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
 EVENTS = "/api/oxpecker/v1/events"
 HEARTBEAT = b'{"type":"orchestrator.heartbeat"}'
 BOOT = "00000000000000aa"
-QUICK = ("--orchestrator.reconnect-grace=1s", "--orchestrator.liveness=3s", "--shutdown.grace=0s")
+QUICK = ("--orchestrator.reconnect-grace=1s", "--orchestrator.liveness=1h", "--shutdown.grace=0s")
 
 
 def event(type_, **fields):
@@ -137,11 +137,13 @@ class TasksAndQueue(OneSidecar):
                 f'orchestrator_queue_events_total{{event="{what}"}}'], 1)
 
     def test_a_snapshot_overrides_what_was_counted(self):
+        began = time.monotonic()
         self.sidecar.write(event("task.queued", task="counted", priority="low"),
                            event("queue", low={"length": 4, "oldest_s": 50}, normal={"length": 0}))
         metrics = self.sidecar.metrics()
         self.assertEqual(metrics['orchestrator_queue_length{priority="low"}'], 4)
-        self.assertAlmostEqual(metrics['orchestrator_queue_oldest_age_seconds{priority="low"}'], 50, delta=5)
+        age = metrics['orchestrator_queue_oldest_age_seconds{priority="low"}']
+        self.assertTrue(50 <= age <= 51 + time.monotonic() - began, age)
         time.sleep(0.05)
         self.assertGreater(self.sidecar.metrics()['orchestrator_queue_oldest_age_seconds{priority="low"}'],
                            metrics['orchestrator_queue_oldest_age_seconds{priority="low"}'], "ages are of the scrape's time")
@@ -253,12 +255,17 @@ class Writers(unittest.TestCase):
     def test_a_silent_writer_is_down_and_a_word_brings_it_up(self):
         with Sidecar("--orchestrator.liveness=1s", "--orchestrator.stall-limit=1s", *QUICK[2:]) as sidecar:
             connection = announce(sidecar, event("task.started", task="t", workflow="w"))
-            self.assertEqual(sidecar.metrics()["orchestrator_up"], 1)
-            wait_for(lambda: sidecar.metrics()["orchestrator_up"] == 0, 5, "down by silence")
-            wait_for(lambda: sidecar.metrics()["orchestrator_tasks_stalled"] == 1, 5, "the stall")
+
+            def speaks(type_, **fields):  # again and again: the silence between a word and our look may be a long one
+                say(connection, event(type_, **fields))
+                metrics = sidecar.metrics()
+                return metrics["orchestrator_up"] == 1 and metrics
+
+            wait_for(lambda: speaks("orchestrator.heartbeat", boot=BOOT), what="up by its words")
+            wait_for(lambda: sidecar.metrics()["orchestrator_up"] == 0, what="down by silence")
+            wait_for(lambda: sidecar.metrics()["orchestrator_tasks_stalled"] == 1, what="the stall")
             self.assertEqual(sidecar.metrics()['orchestrator_tasks_active{workflow="w"}'], 1, "silence is not loss")
-            say(connection, event("task.progress", task="t", pct=10))
-            wait_for(lambda: sidecar.metrics()["orchestrator_up"] == 1 and sidecar.metrics()["orchestrator_tasks_stalled"] == 0)
+            wait_for(lambda: (speaks("task.progress", task="t", pct=10) or {}).get("orchestrator_tasks_stalled") == 0, what="up, and going on")
             connection.close()
 
     def test_a_new_boot_takes_the_old_one_s_place(self):
@@ -274,7 +281,7 @@ class Writers(unittest.TestCase):
             self.assertEqual([k for k in metrics if k.startswith("orchestrator_info")],
                              ['orchestrator_info{version="2",environment="unknown",sdk="unknown"}'], "replaced, not added")
             old.close()
-            wait_for(lambda: sidecar.metrics()[ORPHANED] == 1, 5, "the orphan")
+            wait_for(lambda: sidecar.metrics()[ORPHANED] == 1, what="the orphan")
             metrics = sidecar.metrics()
             for name, value in {RUNNING: 0, PENDING: 0, 'orchestrator_tasks_active{workflow="w"}': 0,
                                 'orchestrator_tasks_ended_total{workflow="w",status="failed"}': 1,
@@ -299,17 +306,18 @@ class Writers(unittest.TestCase):
             self.assertEqual(sidecar.metrics()["orchestrator_up"], 1)
 
     def test_an_expected_orchestrator_that_never_comes_is_down(self):
-        with Sidecar("--orchestrator.start-grace=1s") as sidecar:
+        with Sidecar("--orchestrator.start-grace=1h") as sidecar:
             self.assertNotIn("orchestrator_up", sidecar.metrics())
-            wait_for(lambda: sidecar.metrics().get("orchestrator_up") == 0, 5, "down")
+        with Sidecar("--orchestrator.start-grace=1s") as sidecar:
+            wait_for(lambda: sidecar.metrics().get("orchestrator_up") == 0, what="down")
 
     def test_stopping_removes_up_and_what_is_left_is_orphaned_without_grace(self):
-        with Sidecar("--orchestrator.reconnect-grace=1m") as sidecar:
+        with Sidecar("--orchestrator.reconnect-grace=10m") as sidecar:
             connection = announce(sidecar, event("session.started", session="a"), event("orchestrator.stopping"))
             self.assertNotIn("orchestrator_up", sidecar.metrics())
             self.assertEqual(sidecar.metrics()[RUNNING], 1, "while it is connected")
             connection.close()
-            wait_for(lambda: sidecar.metrics()[ORPHANED] == 1, 5, "the orphan")
+            wait_for(lambda: sidecar.metrics()[ORPHANED] == 1, what="the orphan")
             self.assertNotIn("orchestrator_up", sidecar.metrics())
 
     def test_orphans_end_with_their_time(self):
@@ -319,11 +327,11 @@ class Writers(unittest.TestCase):
                                   event("session.started", session="kept", keep_alive=True, ts=now - 300),
                                   event("session.started", session="dropped", keep_alive=False, ts=now - 300),
                                   event("session.disconnected", session="dropped", ts=now - 100))
+            self.assertEqual(sidecar.metrics()[RUNNING], 3)
             sidecar.write(event("session.started", session="unowned"))
-            self.assertEqual(sidecar.metrics()[RUNNING], 4)
             connection.close()
             ended = 'orchestrator_sessions_ended_total{status="unknown"}'
-            wait_for(lambda: sidecar.metrics()[ended] == 2 and sidecar.metrics()[ORPHANED] == 2, 8, "the ends")
+            wait_for(lambda: sidecar.metrics()[ended] == 2 and sidecar.metrics()[ORPHANED] == 2, what="the ends")
             metrics = sidecar.metrics()
             self.assertAlmostEqual(metrics['orchestrator_session_duration_seconds_sum{status="unknown"}'], 200 + 260, delta=1)
             self.assertEqual(metrics[RUNNING], 0)
@@ -332,8 +340,12 @@ class Writers(unittest.TestCase):
             self.assertEqual(sidecar.metrics()['orchestrator_sessions_ended_total{status="completed"}'], 0, "it was counted")
             sidecar.write(event("operation", op="act", ok=True, duration_s=1, session="unowned"))
             self.assertEqual(sidecar.metrics()[ORPHANED], 2)
-            sidecar.write(event("session.connected", session="unowned"))
-            self.assertEqual(sidecar.metrics()[ORPHANED], 1, "a session event takes back what nobody owned")
+
+            def taken_back():  # until it was idle for a second again
+                sidecar.write(event("session.connected", session="unowned"))
+                return sidecar.metrics()[ORPHANED] == 1
+
+            wait_for(taken_back, what="a session event takes back what nobody owned")
 
     def test_seq_gaps_and_repeats(self):
         attempts = 'orchestrator_retry_attempts_total{upstream="llm",category="unknown"}'
@@ -349,7 +361,7 @@ class Writers(unittest.TestCase):
 
 class Restart(unittest.TestCase):
     def test_kill_9_keeps_what_is_open_and_its_owner_may_return(self):
-        with Sidecar(*QUICK, storage=True) as sidecar:
+        with Sidecar("--orchestrator.reconnect-grace=10m", *QUICK[1:], storage=True) as sidecar:
             connection = announce(
                 sidecar, event("session.started", session="a", region="us-east-1"), event("session.creating", ref="r"),
                 event("session.started", session="gone"), event("session.ended", session="gone", status="ERROR"),
@@ -376,8 +388,9 @@ class Restart(unittest.TestCase):
             self.assertEqual(after['orchestrator_tasks_started_total{workflow="w"}'], 0)
             connection.close()
             sidecar.kill()
+            sidecar.flags[:2] = QUICK[0], "--orchestrator.liveness=3s"
             sidecar.start()
-            wait_for(lambda: sidecar.metrics()[ORPHANED] == 1, 10, "orphaned, since its owner did not return")
+            wait_for(lambda: sidecar.metrics()[ORPHANED] == 1, what="orphaned, since its owner did not return")
             self.assertEqual(sidecar.metrics()["orchestrator_up"], 0)
 
     def test_created_times_after_a_clean_stop_and_after_a_crash(self):
@@ -412,12 +425,12 @@ class Restart(unittest.TestCase):
         with Limited(storage=True) as sidecar:
             sidecar.write(*[event("session.started", session=f"many-{i}") for i in range(200)])
             self.assertEqual(sidecar.metrics()[RUNNING], 200)
-            wait_for(lambda: sidecar.metrics()["oxpecker_storage_persistent"] == 0, 5, "the gauge says so")
+            wait_for(lambda: sidecar.metrics()["oxpecker_storage_persistent"] == 0, what="the gauge says so")
             self.assertIn("journal cannot be written", sidecar.logged())
             self.assertEqual(sidecar.request("/-/ready")[0], 200)
             sidecar.write(*[event("session.ended", session=f"many-{i}", status="ERROR") for i in range(199)])
             resource.prlimit(sidecar.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            wait_for(lambda: sidecar.metrics()["oxpecker_storage_persistent"] == 1, 15, "written again")
+            wait_for(lambda: sidecar.metrics()["oxpecker_storage_persistent"] == 1, what="written again")
             sidecar.kill()
             Sidecar.start(sidecar)
             self.assertEqual([s["id"] for s in sidecar.json("/api/oxpecker/v1/sessions")["sessions"]], ["many-199"])
@@ -500,7 +513,7 @@ class Http(OneSidecar):
 
     def raw(self, head, body=b""):
         """The first line of the answer to a request given as bytes."""
-        with socket.create_connection(("127.0.0.1", self.sidecar.port), 5) as s:
+        with socket.create_connection(("127.0.0.1", self.sidecar.port), 60) as s:
             s.sendall(head.replace(b"\n", b"\r\n") + b"\r\n" + body)
             return s.recv(65536).split(b"\r\n")[0].decode()
 
@@ -540,7 +553,7 @@ class Http(OneSidecar):
                 s.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * (i % 2 * 20 + 1))
             began = time.monotonic()
             self.assertEqual(self.sidecar.request("/health")[0], 200)
-            self.assertLess(time.monotonic() - began, 2)
+            self.assertLess(time.monotonic() - began, 8)  # before any deadline makes room
 
     def test_bodies(self):
         def post(body, **headers):
@@ -624,7 +637,7 @@ class Options(unittest.TestCase):
                                        env=no_proxy_environment())
             wait_for(lambda: pathlib.Path(directory, "s").exists(), what="the socket")
             process.terminate()
-            lines = [json.loads(line) for line in process.communicate(timeout=10)[1].splitlines()]
+            lines = [json.loads(line) for line in process.communicate(timeout=60)[1].splitlines()]
         self.assertTrue(lines)
         for line in lines:
             self.assertLessEqual({"ts", "level", "msg"}, line.keys())

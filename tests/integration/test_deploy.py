@@ -59,7 +59,7 @@ def check_config(test, text, **environment):
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         file.write(text)
         file.flush()
-        answer = subprocess.run([OXPECKER, "check", "config", file.name], capture_output=True, text=True, timeout=20,
+        answer = subprocess.run([OXPECKER, "check", "config", file.name], capture_output=True, text=True, timeout=120,
                                 env=no_proxy_environment(HOSTNAME="a", **environment))
     test.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
     return yaml.safe_load(text)
@@ -195,7 +195,7 @@ class Compose(Rejects):
         with tempfile.TemporaryDirectory() as folder:  # with the rules where the compose file mounts them
             file = pathlib.Path(folder, "prometheus.yml")
             file.write_text((DEPLOY / "prometheus.yml").read_text().replace("/etc/prometheus/rules/", f"{ROOT}/alerts/rulefiles/"))
-            answer = subprocess.run(["promtool", "check", "config", file], capture_output=True, text=True, timeout=20)
+            answer = subprocess.run(["promtool", "check", "config", file], capture_output=True, text=True, timeout=120)
         self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
 
 
@@ -629,12 +629,12 @@ class Unit(unittest.TestCase):
             unit = pathlib.Path(folder, "oxpecker.service")
             for text, right in ((self.FILE.read_text(), True), (self.FILE.read_text().replace("PrivateTmp", "PrivateTemp"), False)):
                 unit.write_text(text.replace("/usr/bin/oxpecker", "/bin/true"))
-                answer = subprocess.run(["systemd-analyze", "--man=no", "verify", unit], capture_output=True, text=True, timeout=20)
+                answer = subprocess.run(["systemd-analyze", "--man=no", "verify", unit], capture_output=True, text=True, timeout=120)
                 said = [line for line in answer.stderr.splitlines() if "oxpecker" in line]
                 self.assertEqual((answer.returncode == 0 and not said), right, answer.stderr)
             unit.write_text(self.FILE.read_text())
             answer = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=13", unit], capture_output=True,
-                                    text=True, timeout=20)
+                                    text=True, timeout=120)
         exposure = re.search(r"exposure level for oxpecker\.service: ([0-9.]+)", answer.stdout)
         self.assertTrue(exposure, answer.stdout + answer.stderr)
         print(f"systemd-analyze security: {exposure.group(1)} (at most 1.3)")

@@ -174,7 +174,7 @@ class Run(unittest.TestCase):
             storage=True, config=CONFIG.format(port=receiver.server_address[1]), environment=AWS))
         cls.prometheus = enter(RuledPrometheus([f"127.0.0.1:{cls.sidecar.port}"], ours))
         cls.prometheus.wait_ready()
-        wait_for(lambda: cls.prometheus.value("up") == 1, 20, "a scrape")
+        wait_for(lambda: cls.prometheus.value("up") == 1, what="a scrape")
         cls.load(enter)
 
     @classmethod
@@ -204,12 +204,21 @@ class Run(unittest.TestCase):
             time.sleep(max(0, began + n / 2 - time.monotonic()))
         cls.provider.clear()
         assert orchestrator.stop() == 0, orchestrator.logged()
+        cls.began = time.time() - (time.monotonic() - began)
+        polls = 'orchestrator_provider_polls_total{outcome="ok"}'
+        before = cls.sidecar.metrics()[polls]
+        wait_for(lambda: cls.sidecar.metrics()[polls] > before, what="a poll of a provider with nothing any more")
         # Nothing moves any more, and both have seen that when they know a last gauge.
         say([{"type": "metric", "kind": "gauge", "name": "last", "value": 1}])
-        for to in (cls.sidecar, cls.prometheus):
-            wait_for(lambda to=to: to.api("query", query="orchestrator_app_last")["data"]["result"], 20, "the last gauge")
-        time.sleep(1.1)
-        cls.began, cls.now = time.time() - (time.monotonic() - began), time.time()
+        wait_for(cls.at_rest, what="the last gauge")
+
+    @classmethod
+    def at_rest(cls):
+        """Both know the last gauge now, and did so a second before; nor is that taken back by a scrape that fails late."""
+        cls.now = time.time()
+        time.sleep(2.2)
+        return all(to.api("query", query="orchestrator_app_last", time=f"{at:.3f}")["data"]["result"]
+                   for to in (cls.sidecar, cls.prometheus) for at in (cls.now, cls.now - 1.1))
 
     @classmethod
     def queries(cls):
@@ -259,7 +268,7 @@ class Run(unittest.TestCase):
             ours, theirs = (by_labels(self.ask(panel, target, to, True)) for to in (self.sidecar, self.prometheus))
             unit = panel["fieldConfig"]["defaults"]["unit"]
             # Ages and the memory of processes go on while nothing else does.
-            near = {"s": lambda a, b: abs(a - b) <= 3, "bytes": lambda a, b: abs(a - b) <= 0.05 * max(a, b)}.get(unit, lambda a, b: a == b)
+            near = {"s": lambda a, b: abs(a - b) <= 15, "bytes": lambda a, b: abs(a - b) <= 0.05 * max(a, b)}.get(unit, lambda a, b: a == b)
             if ours.keys() == theirs.keys() and all(near(ours[key], theirs[key]) for key in ours):
                 agreed += 1
             else:
@@ -287,7 +296,7 @@ class Run(unittest.TestCase):
     def test_exemplars_are_there(self):
         query = filled("histogram_quantile(0.95, sum by (le, operation) (rate(orchestrator_operation_duration_seconds_bucket[$__rate_interval])))", 60)
         for to in (self.sidecar, self.prometheus):
-            found = to.api("query_exemplars", query=query, start=f"{self.now - 60:.0f}", end=f"{self.now + 5:.0f}")["data"]
+            found = to.api("query_exemplars", query=query, start=f"{self.began:.0f}", end=f"{self.now + 5:.0f}")["data"]
             self.assertTrue(any("trace_id" in one["labels"] for series in found for one in series["exemplars"]))
 
 
@@ -306,8 +315,8 @@ class Fleet(unittest.TestCase):
         (cls.prometheus.directory / "prometheus.yml").write_text(lines)
         enter(cls.prometheus)
         cls.prometheus.wait_ready()
-        wait_for(lambda: cls.prometheus.value('count(up{job="oxpecker"} == 1)') == 2, 20, "a scrape of both")
-        wait_for(lambda: cls.prometheus.value('up{job="other"}') == 0, 20, "a scrape of the other")
+        wait_for(lambda: cls.prometheus.value('count(up{job="oxpecker"} == 1)') == 2, what="a scrape of both")
+        wait_for(lambda: cls.prometheus.value('up{job="other"}') == 0, what="a scrape of the other")
 
     def say(self, sidecar, state):
         """An orchestrator with one breaker and two tasks that succeed; waits until Prometheus knows it."""
@@ -316,11 +325,11 @@ class Fleet(unittest.TestCase):
                 {"type": "orchestrator.started", "boot": f"00000000000000{sidecar.port % 256:02x}", "version": "1", "sessions_limit": 5},
                 {"type": "breaker", "name": "site", "from": "closed", "to": "open", "failures": 5},
                 *([{"type": "breaker", "name": "site", "from": "open", "to": state}] if state != "open" else []))))
-            wait_for(lambda: self.prometheus.value(f'orchestrator_breaker_state{{instance="127.0.0.1:{sidecar.port}", state="{state}"}}') == 1, 10, state)
+            wait_for(lambda: self.prometheus.value(f'orchestrator_breaker_state{{instance="127.0.0.1:{sidecar.port}", state="{state}"}}') == 1, what=state)
             for n in (1, 2):
                 writer.sendall(b"".join(json.dumps({"type": kind, "task": f"t{n}", "workflow": "w", "status": "succeeded", "duration_s": 1}).encode() + b"\n"
                                         for kind in ("task.started", "task.ended")))
-                wait_for(lambda n=n: self.prometheus.value(f'sum(orchestrator_tasks_ended_total{{instance="127.0.0.1:{sidecar.port}"}})') == n, 10, "a task")
+                wait_for(lambda n=n: self.prometheus.value(f'sum(orchestrator_tasks_ended_total{{instance="127.0.0.1:{sidecar.port}"}})') == n, what="a task")
 
     def values(self, panel):
         """{legend: values} of a panel, now."""
@@ -331,14 +340,14 @@ class Fleet(unittest.TestCase):
         table = next(target["expr"] for _, panel, target in every_target() if panel["title"].startswith("What fires"))
         mark = next(one["expr"] for _, one in annotations() if one["name"] == "Alerts")
         for expression in (table, mark):
-            wait_for(lambda e=expression: name in {one["metric"].get("alertname") for one in self.prometheus.query(filled(e, 600))}, 10, name)
+            wait_for(lambda e=expression: name in {one["metric"].get("alertname") for one in self.prometheus.query(filled(e, 600))}, what=name)
 
     def firsts(self):
         """The first panels' values."""
         return {value for d in DASHBOARDS.values() for values in self.values(panels(d)[0]).values() for value in values or [None]}
 
     def test_from_nobody_to_dead(self):
-        self.assertEqual(self.firsts(), {1})
+        wait_for(lambda: self.firsts() == {1}, what="all are well")
         self.fires("OrchestratorAbsent")
         self.say(self.sidecars[0], "half_open")
         self.say(self.sidecars[1], "open")
@@ -348,11 +357,11 @@ class Fleet(unittest.TestCase):
                      for value in one["options"] if re.fullmatch(r"[\d.]+", value)}
             unknown += [(panel["title"], value) for values in self.values(panel).values() for value in values if words and value not in words]
         self.assertEqual(unknown, [], "states without a word")
-        self.assertEqual(self.firsts(), {1})
+        wait_for(lambda: self.firsts() == {1}, what="all are well")
         self.sidecars[0].kill()
-        wait_for(lambda: self.firsts() == {0}, 10, "one dead")
+        wait_for(lambda: self.firsts() == {0}, what="one dead")
         self.sidecars[1].kill()
-        wait_for(lambda: self.prometheus.value('max(up{job="oxpecker"})') == 0, 10, "both dead")
+        wait_for(lambda: self.prometheus.value('max(up{job="oxpecker"})') == 0, what="both dead")
         self.assertEqual(self.firsts(), {0})
         self.fires("OxpeckerDown")
         # A share of the chosen time was what it was.

@@ -161,7 +161,7 @@ class Reload(unittest.TestCase):
     def test_quit(self):
         with Sidecar("--web.enable-lifecycle", "--shutdown.grace=1s") as sidecar:
             self.assertEqual(sidecar.request("/-/quit", "POST")[0], 200)
-            self.assertEqual(sidecar.process.wait(10), 0)
+            self.assertEqual(sidecar.process.wait(60), 0)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,8 @@ class Writers(unittest.TestCase):
         self.addCleanup(writer.wait)
         self.addCleanup(writer.kill)
         writer.stdout.readline()
-        wait_for(lambda: sidecar.metrics().get(RUNNING) == 2, what="both sessions")
+        wait_for(lambda: sidecar.metrics()['oxpecker_events_received_total{transport="unix"}'] >= 4, what="all that it said")
+        self.assertEqual(sidecar.metrics()[RUNNING], 2)
         return writer
 
     def test_a_killed_writer_leaves_orphans_within_15_seconds(self):
@@ -195,7 +196,7 @@ class Writers(unittest.TestCase):
 
 class Stop(unittest.TestCase):
     def test_sigterm_reads_connected_writers_to_their_end(self):
-        with Sidecar("--shutdown.grace=10s", storage=True) as sidecar:
+        with Sidecar("--shutdown.grace=60s", storage=True) as sidecar:
             with sidecar.connect() as s:
                 s.sendall(b'{"type":"session.started","session":"a","region":"us-east-1"}\n')
                 wait_for(lambda: sidecar.metrics()[RUNNING] == 1, what="the session")
@@ -204,7 +205,7 @@ class Stop(unittest.TestCase):
                 s.sendall(b'{"type":"session.ended","session":"a","status":"COMPLETED"}\n')
                 s.shutdown(socket.SHUT_WR)
                 self.assertEqual(s.recv(1), b"")
-            self.assertEqual(sidecar.process.wait(10), 0)
+            self.assertEqual(sidecar.process.wait(60), 0)
             self.assertFalse(sidecar.socket.exists(), "the socket file is gone")
             sidecar.start()
             self.assertEqual(sidecar.metrics()[COMPLETED_COUNT], 1)
@@ -214,25 +215,26 @@ class Stop(unittest.TestCase):
             with sidecar.connect():
                 began = time.monotonic()
                 self.assertEqual(sidecar.stop(), 0)
-                self.assertLess(time.monotonic() - began, 5)
+                self.assertLess(time.monotonic() - began, 15)  # the usual grace is longer
 
     def test_sigterm_waits_for_a_last_scrape_when_somebody_scrapes(self):
-        with Sidecar("--shutdown.grace=20s") as sidecar:
+        with Sidecar("--shutdown.grace=10m") as sidecar:
             sidecar.metrics()
-            time.sleep(1.2)  # one tick of the sidecar's own clock sees that it was scraped
+            with sidecar.connect():  # what shows it also sees that there was a scrape: each second of the sidecar's own clock
+                wait_for(lambda: sidecar.metrics()["oxpecker_connections"] == 1, what="a second")
             sidecar.send_signal(signal.SIGTERM)
             wait_for(lambda: sidecar.request("/-/ready")[0] == 503, what="stopping")
             time.sleep(0.3)
             self.assertIsNone(sidecar.process.poll(), "it waits")
             sidecar.metrics()
-            self.assertEqual(sidecar.process.wait(5), 0)
+            self.assertEqual(sidecar.process.wait(60), 0)
 
     def test_a_second_signal_ends_at_once(self):
-        with Sidecar("--shutdown.grace=60s") as sidecar:
+        with Sidecar("--shutdown.grace=10m") as sidecar:
             with sidecar.connect():
                 sidecar.send_signal(signal.SIGTERM)
                 wait_for(lambda: sidecar.request("/-/ready")[0] == 503, what="stopping")
-                self.assertEqual(sidecar.stop(signal.SIGTERM, 5), 0)
+                self.assertEqual(sidecar.stop(signal.SIGTERM), 0)
 
 
 class ServiceManager(unittest.TestCase):
@@ -241,7 +243,7 @@ class ServiceManager(unittest.TestCase):
     def listen(self, name):
         s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(s.close)
-        s.settimeout(10)
+        s.settimeout(60)
         s.bind(("\0" + name[1:]) if name[0] == "@" else name)
         return s
 
@@ -320,7 +322,7 @@ class Health(unittest.TestCase):
         with Sidecar(f"--orchestrator.health-url={url}", "--orchestrator.health-interval=1s", "--orchestrator.liveness=2s") as sidecar:
             wait_for(lambda: sidecar.metrics().get("orchestrator_up") == 1, what="up by its health endpoint")
             pages.kill()
-            wait_for(lambda: sidecar.metrics().get("orchestrator_up") == 0, 10, "down without it")
+            wait_for(lambda: sidecar.metrics().get("orchestrator_up") == 0, what="down without it")
 
 
 if __name__ == "__main__":

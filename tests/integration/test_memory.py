@@ -37,14 +37,28 @@ def samples(sidecar, selector="up"):
     return found[0][1] if found else []
 
 
-def wait_for_samples(sidecar, count, selector="up", seconds=20):
-    return wait_for(lambda: len(samples(sidecar, selector)) >= count and samples(sidecar, selector), seconds, f"{count} samples of {selector}")
+def wait_for_samples(sidecar, count, selector="up"):
+    return wait_for(lambda: len(samples(sidecar, selector)) >= count and samples(sidecar, selector), what=f"{count} samples of {selector}")
 
 
 def next_tick(sidecar):
     """Waits until what is so now has been sampled."""
     asked = time.time()
-    wait_for(lambda: (samples(sidecar) or [(0, 0)])[-1][0] > asked, 10, "a tick")
+    wait_for(lambda: (samples(sidecar) or [(0, 0)])[-1][0] > asked, what="a tick")
+
+
+def missing(sidecar):
+    """How many samples of each second are not there: as many as it says that it missed, on a machine that let it wait."""
+    held = samples(sidecar)
+    return sum(round(b - a) - 1 for (a, _), (b, _) in zip(held, held[1:]))
+
+
+def wait_for_snapshot(sidecar):
+    """Of now: one that may have begun before, and the next one."""
+    path = sidecar.directory / "storage" / "samples.saved"
+    for _ in range(2):
+        seen = path.stat().st_ino if path.exists() else None
+        wait_for(lambda: path.exists() and path.stat().st_ino != seen, what="a snapshot")
 
 
 class Restarts(unittest.TestCase):
@@ -56,16 +70,16 @@ class Restarts(unittest.TestCase):
             self.assertEqual(sidecar.stop(), 0)
             stopped = time.time()
             time.sleep(2.5)
-            sidecar.start()
             started = time.time()
+            sidecar.start()
             # none at all for a moment, until the file is read
-            wait_for(lambda: (samples(sidecar) or [(0, 0)])[-1][0] > started + 2, 20, "samples of the second run")
+            wait_for(lambda: sum(t >= started for t, _ in samples(sidecar)) >= 2, what="samples of the second run")
             found = raw(sidecar, "up")
             self.assertEqual([labels for labels, _ in found], [{"__name__": "up", "job": "shop", "instance": "here:1"}])
             times = [t for t, _ in found[0][1]]
             self.assertGreaterEqual(sum(began <= t <= stopped for t in times), 3)
             self.assertGreaterEqual(sum(t >= started for t in times), 2)
-            self.assertFalse([t for t in times if stopped + 1 < t < started - 0.5], "nobody sampled while it was down")
+            self.assertFalse([t for t in times if stopped < t < started], "nobody sampled while it was down")
             answer = sidecar.api("query_range", query="up", start=f"{times[0]:.3f}", end=f"{times[-1]:.3f}", step="1")
             (matrix,) = answer["data"]["result"]
             self.assertEqual(float(matrix["values"][0][0]), times[0])
@@ -86,7 +100,7 @@ class Restarts(unittest.TestCase):
             next_tick(sidecar)
             self.assertEqual(sidecar.metrics()[STARTED], 10)
             held = samples(sidecar, STARTED)
-            self.assertEqual(sorted({v for _, v in held}), [0, 10])
+            self.assertEqual((held[0][1], held[-1][1]), (0, 10))
             self.assertEqual([v for _, v in held], sorted(v for _, v in held), "no reset is seen")
             self.assertEqual(value(sidecar, f"resets({STARTED}[5m])"), 0)
             began = max(t for t, _ in held if t <= stopped)
@@ -103,7 +117,7 @@ class Restarts(unittest.TestCase):
             for i in range(10):
                 sidecar.send("session.started", f"session=s{i}", "region=us-east-1")
             next_tick(sidecar)
-            time.sleep(2.5)  # a snapshot that has them
+            wait_for_snapshot(sidecar)  # that has them
             sidecar.kill()
             killed = time.time()
             sidecar.start()
@@ -122,14 +136,15 @@ class Restarts(unittest.TestCase):
 
     def test_a_crash_loses_no_more_than_the_snapshot_interval(self):
         with Sidecar(*FAST, "--storage.instance=here:1", "--storage.snapshot-interval=1s", storage=True) as sidecar:
-            wait_for_samples(sidecar, 5)
-            last = samples(sidecar)[-1][0]
+            wait_for_samples(sidecar, 7)
+            before = [t for t, _ in samples(sidecar)]
             sidecar.kill()
             sidecar.start()
-            wait_for_samples(sidecar, 4)
-            kept = [t for t, _ in samples(sidecar) if t <= last]
-            self.assertGreaterEqual(len(kept), 3)
-            self.assertLessEqual(last - kept[-1], 3)
+            next_tick(sidecar)
+            kept = [t for t, _ in samples(sidecar) if t <= before[-1]]
+            self.assertEqual(kept, before[:len(kept)])
+            # of an interval, and of the time that it takes: counted in samples, for nobody takes any while the machine lets it wait
+            self.assertLessEqual(len(before) - len(kept), 4)
 
     def test_a_damaged_file_is_set_aside(self):
         with Sidecar(*FAST, "--storage.instance=here:1", storage=True) as sidecar:
@@ -147,11 +162,6 @@ class Restarts(unittest.TestCase):
             self.assertNotEqual(path.read_bytes(), bytes(saved))
             sidecar.start()
             wait_for_samples(sidecar, 2)
-
-
-def longest_gap(held):
-    """The longest time between two samples: (when it began, its length)."""
-    return max(((a[0], b[0] - a[0]) for a, b in zip(held, held[1:])), key=lambda gap: gap[1])
 
 
 def increase(sidecar, at, seconds):
@@ -194,7 +204,7 @@ class Ends(unittest.TestCase):
                 next_tick(sidecar)
                 self.assertEqual(value(sidecar, "orchestrator_up"), 1)
                 writer.sendall(b'{"type":"orchestrator.stopping"}\n')
-            wait_for(lambda: "orchestrator_up" not in sidecar.metrics(), 10, "the end of orchestrator_up")
+            wait_for(lambda: "orchestrator_up" not in sidecar.metrics(), what="the end of orchestrator_up")
             next_tick(sidecar)
             self.assertIsNone(value(sidecar, "orchestrator_up"))
             self.assertEqual({v for _, v in samples(sidecar, "orchestrator_up")}, {1}, "its samples are still there")
@@ -226,11 +236,11 @@ class Bounds(unittest.TestCase):
             self.assertGreater(metrics["oxpecker_series"], metrics["oxpecker_tsdb_series"] / 2)
             self.assertGreater(metrics["oxpecker_tsdb_samples_refused_total"], 1000)
             self.assertIn('msg="there is no memory for some samples', sidecar.logged())
-            self.assertEqual(longest_gap(samples(sidecar))[1], 1, "what was there before is sampled as ever")
+            wait_for(lambda: missing(sidecar) == sidecar.metrics()[MISSED], what="each sample of what was there before")
 
     def test_the_reach_is_shortened_and_said(self):
         with Sidecar(*FAST, f"--storage.memory-limit={self.LIMIT}") as sidecar:
-            names, rounds = [f"busy_{i}" for i in range(14)], []
+            names, rounds = [f"busy_{i}" for i in range(28)], []
 
             def shortened():
                 self.post(sidecar, "gauge", names, time.time() % 1000)
@@ -246,7 +256,7 @@ class Bounds(unittest.TestCase):
             self.assertGreater(reach, 5)
             for labels, held in raw(sidecar, '{__name__=~"orchestrator_app_busy_.*"}'):
                 within = [t for t, _ in held if t > held[-1][0] - reach]
-                self.assertGreaterEqual(len(within), int(reach) - 1, labels)
+                self.assertGreaterEqual(len(within), int(reach) - 1 - sidecar.metrics()[MISSED], labels)
 
     def test_retention_is_what_the_metric_says(self):
         """As configured, and a lookback more, so that a window as long as the retention is whole."""
@@ -258,8 +268,9 @@ class Bounds(unittest.TestCase):
             began = samples(sidecar)[0][0]
             time.sleep(max(0, began + reach * 1.6 - time.time()))
             times = [t for t, _ in samples(sidecar)]
+            missed = sidecar.metrics()[MISSED]
             self.assertGreaterEqual(times[-1] - times[0], reach)
-            self.assertLessEqual(times[-1] - times[0], reach * 1.5 + 2, "at most half of it more, as chunks end")
+            self.assertLessEqual(times[-1] - times[0], reach * 1.5 + 2 + missed, "at most half of it more, as chunks end")
             self.assertEqual(sidecar.metrics()["oxpecker_tsdb_retention_seconds"], reach)
 
 
@@ -267,16 +278,17 @@ class Stopped(unittest.TestCase):
     def test_ticks_missed_while_stopped_are_counted(self):
         with Sidecar(*FAST) as sidecar:
             wait_for_samples(sidecar, 2)
-            missed = sidecar.metrics()[MISSED]
+            missed, began = sidecar.metrics()[MISSED], time.time()
             sidecar.send_signal(signal.SIGSTOP)
             time.sleep(4.3)
             sidecar.send_signal(signal.SIGCONT)
             next_tick(sidecar)
             next_tick(sidecar)
+            wait_for(lambda: missing(sidecar) == sidecar.metrics()[MISSED], what="what is missing, counted")
             metrics = sidecar.metrics()
-            self.assertIn(metrics[MISSED] - missed, (3, 4))
+            self.assertGreaterEqual(metrics[MISSED] - missed, 3)
+            self.assertLessEqual(metrics[MISSED] - missed, time.time() - began)
             self.assertEqual(metrics["oxpecker_clock_jumps_total"], 0)
-            self.assertEqual(longest_gap(samples(sidecar))[1], metrics[MISSED] - missed + 1)
 
 
 if __name__ == "__main__":

@@ -62,13 +62,13 @@ class Orchestrator:
             self.process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL, env=no_proxy_environment(**variables))
         return self
 
-    def wait(self, seconds=60):
+    def wait(self, seconds=180):
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the orchestrator did not end within {seconds} s: {self.logged()[-3000:]}") from None
 
-    def stop(self, number=signal.SIGTERM, seconds=30):
+    def stop(self, number=signal.SIGTERM, seconds=120):
         self.process.send_signal(number)
         return self.wait(seconds)
 
@@ -220,15 +220,17 @@ class Run(Case):
         metrics = sidecar.metrics()
         self.assertEqual(total(metrics, r'orchestrator_tasks_ended_total\{.*status="timed_out"'), 1, orchestrator.logged())
         self.assertEqual(total(metrics, r'orchestrator_errors_total\{code="task_timeout"'), 1)
-        workflow["tasks"][0]["deadline_s"] = 60
+        workflow["tasks"][0]["deadline_s"] = 600
         (orchestrator.directory / "workflow.json").write_text(json.dumps(workflow))
-        provider.fault({"where": "navigate", "kind": "slow", "seconds": 20, "count": 1})
+        calls = provider.state()["calls"].get("navigate", {}).get("200", 0)
+        provider.clear()
+        provider.fault({"where": "navigate", "kind": "slow", "seconds": 50, "count": 1})
         orchestrator.start()
-        wait_for(lambda: provider.state()["calls"].get("navigate", {}).get("200", 0) > 1, what="the slow call")
+        wait_for(lambda: provider.state()["calls"].get("navigate", {}).get("200", 0) > calls, what="the slow call")
         began = time.monotonic()
         orchestrator.process.send_signal(signal.SIGUSR1)
         self.assertEqual(orchestrator.wait(), 0)
-        self.assertLess(time.monotonic() - began, 8)
+        self.assertLess(time.monotonic() - began, 25)
         metrics = sidecar.metrics()
         self.assertEqual(total(metrics, r'orchestrator_workflow_runs_total\{.*status="cancelled"'), 1)
         self.assertEqual(live(provider), [])
@@ -242,7 +244,7 @@ class Run(Case):
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
             try:
                 request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)
-                with opener.open(request, timeout=5) as answer:
+                with opener.open(request, timeout=60) as answer:
                     return answer.status, answer.headers["Content-Type"], answer.read()
             except urllib.error.HTTPError as error:
                 return error.code, None, b""
@@ -362,7 +364,7 @@ class Failures(Case):
             return not missing
 
         try:
-            wait_for(moved, 10)
+            wait_for(moved, 30)
             return None
         except AssertionError:
             lines = [line for line in orchestrator.logged()[logged:].splitlines() if "the run has ended" not in line]
@@ -395,7 +397,7 @@ class Failures(Case):
         sidecar, provider, orchestrator = self.open(*QUICK_PROVIDER, "--latency", "0.01-0.03", workflow=json.loads(BUILT_IN.read_text()))
         provider.fault(*({"where": "create", "kind": kind, "probability": 0.1} for kind in ("429_concurrency", "503", "lose", "bad_json")))
         orchestrator.start("--rounds=forever", "--sessions=4", "--breaker=failure_threshold=100")
-        wait_for(lambda: total(sidecar.metrics(), RUNS) > 20, 60, "runs")
+        wait_for(lambda: total(sidecar.metrics(), RUNS) > 20, what="runs")
         provider.clear()
         runs = total(sidecar.metrics(), RUNS)
         wait_for(lambda: total(sidecar.metrics(), RUNS) > runs + 1, what="runs without faults")
@@ -418,18 +420,26 @@ class Crash(Case):
             {"id": f"t{n}", "steps": [{"navigate": f"https://x.example/{n}"}, {"act": "click"}, {"extract": "e"}]}
             for n in range(self.TASKS)]}
 
+    @staticmethod
+    def hold(provider, done):
+        """So many tasks come to their end; each session hangs in the middle of the next one, until it is killed."""
+        provider.fault({"where": "extract", "kind": "slow", "seconds": 0, "count": done}, {"where": "extract", "kind": "slow", "seconds": 50})
+
     def test_after_kill_9_it_finishes_without_repeating_what_was_finished(self):
         sidecar, provider, orchestrator = self.open(*QUICK_PROVIDER, "--latency", "0.08-0.15", workflow=self.workflow())
+        self.hold(provider, 4)
         orchestrator.start("--sessions=3")
         ended = r'orchestrator_tasks_ended_total\{workflow="long",status="succeeded"'
         wait_for(lambda: total(sidecar.metrics(), ended) >= 4, what="four tasks")
+        wait_for(lambda: provider.state()["calls"]["extract"]["200"] == 7, what="three in the middle of the next")
         orchestrator.kill()
+        provider.clear()
         finished = set(orchestrator.record())
         told = total(sidecar.metrics(), ended)
         self.assertGreaterEqual(len(finished), told, "what was told as finished is on disk")
         self.assertLess(len(finished), self.TASKS)
         self.assertEqual(len(live(provider)), 3)
-        wait_for(lambda: sidecar.metrics()["orchestrator_sessions_orphaned"] == 3, 20, "orphans")
+        wait_for(lambda: sidecar.metrics()["orchestrator_sessions_orphaned"] == 3, what="orphans")
         self.assertEqual(sidecar.metrics()["orchestrator_up"], 0)
         before = acts_by_page(provider)
         self.assertEqual(orchestrator.start("--sessions=3").wait(), 0, orchestrator.logged())
@@ -450,8 +460,8 @@ class Crash(Case):
 
     def test_a_session_that_was_half_open_is_released_at_the_next_start(self):
         sidecar, provider, orchestrator = self.open(workflow=self.workflow())
-        provider.fault({"where": "create", "kind": "slow", "seconds": 10, "count": 1})
-        orchestrator.start("--sessions=1", "--create-timeout=20")
+        provider.fault({"where": "create", "kind": "slow", "seconds": 50, "count": 1})
+        orchestrator.start("--sessions=1", "--create-timeout=60")
         half_open = wait_for(lambda: live(provider), what="a session")
         orchestrator.kill()
         self.assertTrue(list((orchestrator.state / "checkpoints").glob("txn.*")), "its undo step is on disk")
@@ -463,10 +473,13 @@ class Crash(Case):
 
     def test_sessions_that_died_meanwhile_are_reported_so(self):
         sidecar, provider, orchestrator = self.open(*QUICK_PROVIDER, "--latency", "0.08-0.15", workflow=self.workflow())
+        self.hold(provider, 2)
         orchestrator.start("--sessions=2")
         wait_for(lambda: total(sidecar.metrics(), "orchestrator_tasks_ended_total") >= 2, what="two tasks")
+        wait_for(lambda: provider.state()["calls"]["extract"]["200"] == 4, what="two in the middle of the next")
         orchestrator.kill()
-        wait_for(lambda: sidecar.metrics()["orchestrator_sessions_orphaned"] == 2, 20, "orphans")
+        provider.clear()
+        wait_for(lambda: sidecar.metrics()["orchestrator_sessions_orphaned"] == 2, what="orphans")
         for session in live(provider):
             provider.do({"id": session}, "time_out")
         self.assertEqual(orchestrator.start("--sessions=2").wait(), 0, orchestrator.logged())
@@ -480,11 +493,11 @@ class Stop(Case):
     WORKFLOW = {"workflow": "slow", "tasks": [
         {"id": f"t{n}", "steps": [{"navigate": f"https://x.example/{n}"}, {"extract": "e"}]} for n in range(6)]}
 
-    def slow_run(self, *flags, seconds=20):
+    def slow_run(self, *flags, seconds=50):
         sidecar, provider, orchestrator = self.open(workflow=self.WORKFLOW)
         provider.fault({"where": "extract", "kind": "slow", "seconds": seconds})
         orchestrator.start("--sessions=3", *flags)
-        wait_for(lambda: provider.state()["calls"].get("extract", {}).get("200", 0) == 3, what="three slow calls")
+        wait_for(lambda: provider.state()["calls"].get("extract", {}).get("200", 0) >= 3, what="three slow calls")
         self.assertEqual(len(live(provider)), 3)
         return sidecar, provider, orchestrator
 
@@ -493,7 +506,7 @@ class Stop(Case):
         began = time.monotonic()
         self.assertEqual(orchestrator.stop(), 0, orchestrator.logged())
         self.assertGreater(time.monotonic() - began, 0.9)
-        self.assertLess(time.monotonic() - began, 8)
+        self.assertLess(time.monotonic() - began, 25)
         self.assertEqual(live(provider), [])
         metrics = sidecar.metrics()
         self.assertNotIn("orchestrator_up", metrics, "a planned end")
@@ -505,18 +518,20 @@ class Stop(Case):
         self.assertEqual(total(metrics, r'orchestrator_workflow_runs_total\{.*status="succeeded"'), 1)
 
     def test_within_the_grace_running_tasks_finish(self):
-        sidecar, provider, orchestrator = self.slow_run("--grace=20", seconds=1)
+        sidecar, provider, orchestrator = self.slow_run("--grace=60", seconds=2)
         self.assertEqual(orchestrator.stop(), 0)
-        self.assertEqual(total(sidecar.metrics(), r'orchestrator_tasks_ended_total\{.*status="succeeded"'), 3)
+        begun = provider.state()["calls"]["extract"]["200"]
+        self.assertEqual(total(sidecar.metrics(), r'orchestrator_tasks_ended_total\{.*status="succeeded"'), begun)
+        self.assertIn(begun, (3, 6), "those that ran, and no others; or, where we came late, the next three as well")
         self.assertEqual(live(provider), [])
 
     def test_a_second_signal_cuts_the_grace(self):
         _, provider, orchestrator = self.slow_run("--grace=60")
         began = time.monotonic()
         orchestrator.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
+        wait_for(lambda: "stopping: running tasks may finish" in orchestrator.logged(), what="the first is heard: two at once would be one")
         self.assertEqual(orchestrator.stop(), 0)
-        self.assertLess(time.monotonic() - began, 8)
+        self.assertLess(time.monotonic() - began, 25)
         self.assertEqual(live(provider), [])
 
     def test_release_is_tried_past_open_breakers(self):
@@ -541,8 +556,8 @@ class Secrets(Case):
         provider.fault({"where": "create", "kind": "401", "count": 1}, {"where": "act", "kind": "cdp_closed", "count": 1},
                        {"where": "extract", "kind": "llm_auth", "count": 1})
         orchestrator.start("--rounds=forever", f"--log-json={orchestrator.directory / 'json'}", "--log-level=debug")
-        wait_for(lambda: total(sidecar.metrics(), "orchestrator_workflow_runs_total") > 4, 20, "runs")
-        provider.fault({"where": "agent", "kind": "slow", "seconds": 20, "count": 2})
+        wait_for(lambda: total(sidecar.metrics(), "orchestrator_workflow_runs_total") > 4, what="runs")
+        provider.fault({"where": "agent", "kind": "slow", "seconds": 50, "count": 2})
         session = wait_for(lambda: live(provider), what="a session")[0]
         signing = provider.ok("GET", f"/v1/sessions/{session}").get("signingKey")
         orchestrator.kill()  # with everything on disk that a crash leaves

@@ -175,11 +175,11 @@ class InABrowser(Busy, unittest.TestCase):
 
     def test_live(self):
         self.browser.open(self.sidecar.url("/"))
-        wait_for(lambda: self.browser.value("document.querySelectorAll('figure svg').length") == 6, 15, "the charts")
+        wait_for(lambda: self.browser.value("document.querySelectorAll('figure svg').length") == 6, what="the charts")
         before = self.browser.value("document.querySelector('#tiles').innerText")
         self.sidecar_write({"type": "session.started", "session": f"new{time.time()}", "region": "us-east-1"})
         self.sidecar_write({"type": "breaker", "name": "fresh<i>", "from": "closed", "to": "open", "cause": "auto"})
-        wait_for(lambda: "fresh<i>" in self.browser.value("document.querySelector('#breakers').innerText"), 15, "the new breaker")
+        wait_for(lambda: "fresh<i>" in self.browser.value("document.querySelector('#breakers').innerText"), what="the new breaker")
         self.assertNotEqual(before, self.browser.value("document.querySelector('#tiles').innerText"))
         self.assertEqual(self.browser.value("document.title"), "1 firing – Oxpecker")
         picture = "new Promise(done => { const i = new Image(); i.onload = i.onerror = () => done(i.naturalWidth); i.src = 'page.svg'; })"
@@ -190,9 +190,9 @@ class InABrowser(Busy, unittest.TestCase):
 
     def told(self, alerts):
         """Waits until there are so many alerts, and the page has taken over a new copy: it does so at once when it comes into sight."""
-        wait_for(lambda: len(self.sidecar.json("/api/v1/alerts")["data"]["alerts"]) == alerts, 20, f"{alerts} alerts")
+        wait_for(lambda: len(self.sidecar.json("/api/v1/alerts")["data"]["alerts"]) == alerts, what=f"{alerts} alerts")
         self.browser.value("document.dispatchEvent(new Event('visibilitychange'))")
-        wait_for(lambda: self.browser.value("document.querySelectorAll('#alerts tbody tr').length") == alerts, 15, "a new copy of the page")
+        wait_for(lambda: self.browser.value("document.querySelectorAll('#alerts tbody tr').length") == alerts, what="a new copy of the page")
 
     def test_reader_is_not_disturbed(self):
         """Focus, selection and what was opened stay where they are, whatever comes before them."""
@@ -244,11 +244,11 @@ class InABrowser(Busy, unittest.TestCase):
     def test_pictures(self):
         for dark in (False, True):
             self.browser.open(self.sidecar.url("/"), dark=dark)
-            wait_for(lambda: self.browser.value("document.querySelectorAll('figure svg').length") == 6, 15, "the charts")
+            wait_for(lambda: self.browser.value("document.querySelectorAll('figure svg').length") == 6, what="the charts")
             self.browser.screenshot(ROOT / f"build/page-{'dark' if dark else 'light'}.png")
             self.assertFalse(self.browser.value("document.documentElement.scrollWidth > innerWidth"))
         self.browser.open(self.sidecar.url("/"), width=390, height=800)
-        wait_for(lambda: self.browser.value("document.querySelectorAll('figure svg').length") == 6, 15, "the charts")
+        wait_for(lambda: self.browser.value("document.querySelectorAll('figure svg').length") == 6, what="the charts")
         self.assertFalse(self.browser.value("document.documentElement.scrollWidth > innerWidth"), "too wide for a telephone")
         self.browser.screenshot(ROOT / "build/page-narrow.png")
         self.check_quiet()

@@ -20,7 +20,7 @@ class OneProvider(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.provider = Provider(*cls.flags)
+        cls.provider = Provider(*cls.flags, still=True)
         cls.provider.__enter__()
 
     @classmethod
@@ -44,7 +44,7 @@ class OneProvider(unittest.TestCase):
 
 class Sessions(OneProvider):
     def test_from_pending_to_completed(self):
-        with Provider("--startup", "2", "--release-delay", "3") as provider:
+        with Provider("--startup", "2", "--release-delay", "3", still=True) as provider:
             session = provider.create(region="eu-central-1", timeout=600, userMetadata={"run": "a"})
             self.assertEqual((session["status"], session["region"], session["keepAlive"]), ("PENDING", "eu-central-1", False))
             self.assertTrue(session["connectUrl"].startswith("ws://127.0.0.1:"))
@@ -93,14 +93,14 @@ class Sessions(OneProvider):
         self.provider.advance(5000)
         ended = self.provider.get(session)
         self.assertEqual((ended["status"], ended["endedAt"]), ("TIMED_OUT", ended["expiresAt"]))
-        self.assertAlmostEqual(self.provider.usage()["browserMinutes"] - before, 2, delta=0.02)
+        self.assertAlmostEqual(self.provider.usage()["browserMinutes"] - before, 2)
         self.provider.release(self.provider.create())
-        self.assertAlmostEqual(self.provider.usage()["browserMinutes"] - before, 3, delta=0.02, msg="one minute at least")
+        self.assertAlmostEqual(self.provider.usage()["browserMinutes"] - before, 3, msg="one minute at least")
 
     def test_time_runs_as_fast_as_it_is_told(self):
         with Provider("--time-scale", "3600") as provider:
             session = provider.create(timeout=60)
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 60
             while provider.get(session)["status"] != "TIMED_OUT":
                 self.assertLess(time.monotonic(), deadline, "a minute is 17 ms here")
 
@@ -141,7 +141,7 @@ class Sessions(OneProvider):
 
 class Limits(unittest.TestCase):
     def test_sessions_at_a_time(self):
-        with Provider("--plan", "free", "--create-rate", "100", "--release-delay", "5") as p:
+        with Provider("--plan", "free", "--create-rate", "100", "--release-delay", "5", still=True) as p:
             sessions = [p.create() for _ in range(3)]
             status, headers, answer = p.call("POST", "/v1/sessions", {})
             self.assertEqual((status, answer["statusCode"], answer["error"]), (429, 429, "Too Many Requests"))
@@ -156,7 +156,7 @@ class Limits(unittest.TestCase):
             self.assertEqual(p.state()["live"], 3)
 
     def test_creations_in_a_minute(self):
-        with Provider("--plan", "free", "--concurrency", "100") as p:
+        with Provider("--plan", "free", "--concurrency", "100", still=True) as p:
             for _ in range(5):
                 p.create()
             status, headers, answer = p.call("POST", "/v1/sessions", {})
@@ -173,7 +173,7 @@ class Limits(unittest.TestCase):
     def test_headers_can_be_left_out_and_waits_are_the_clients(self):
         with Provider("--create-rate", "0", "--no-rate-headers") as p:
             self.assertFalse({"retry-after", "x-ratelimit-reset"} & set(p.call("POST", "/v1/sessions", {})[1]))
-        with Provider("--create-rate", "1", "--time-scale", "10") as p:
+        with Provider("--create-rate", "1", "--time-scale", "10", still=True) as p:
             p.create()
             self.assertEqual(p.call("POST", "/v1/sessions", {})[1]["retry-after"], "6", "a minute of the provider's is 6 s of ours")
 
@@ -186,7 +186,7 @@ class Limits(unittest.TestCase):
             self.assertEqual(p.create(keepAlive=False, proxies=False)["status"], "PENDING")
 
     def test_eight_clients_at_once_never_pass_a_limit(self):
-        with Provider("--concurrency", "20", "--create-rate", "640", "--release-delay", "0") as p:
+        with Provider("--concurrency", "20", "--create-rate", "640", "--release-delay", "0", still=True) as p:
             for _ in range(600):  # a past to look through, so that a creation takes long enough for others to come between
                 p.release(p.create())
 
@@ -555,7 +555,7 @@ class Stopping(unittest.TestCase):
                     time.sleep(0.01)
                 began = time.monotonic()
                 self.assertEqual(p.stop(number), (0, ""))
-                self.assertLess(time.monotonic() - began, 5)
+                self.assertLess(time.monotonic() - began, 30)
                 self.assertEqual(slow.result()[0], 200, "what was asked is answered, early")
 
 

@@ -39,8 +39,8 @@ class Case(test_delivery.Case):
         self.assertEqual(sidecar.request("/-/ready")[0], 200)
 
     def expect_healed(self, sidecar):
-        wait_for(lambda: HEALED in sidecar.logged(), 10, "the path")
-        wait_for(lambda: sidecar.metrics()["oxpecker_storage_persistent"] == 1, 5, "the metric")
+        wait_for(lambda: HEALED in sidecar.logged(), what="the path")
+        wait_for(lambda: sidecar.metrics()["oxpecker_storage_persistent"] == 1, what="the metric")
 
     def expect_kept(self, sidecar):
         """What was open before the path healed, and after, is known after kill -9."""
@@ -85,7 +85,7 @@ class Path(Case):
             sidecar.send("session.started", "session=before")
             self.storage.unlink()
             self.storage.symlink_to(theirs)
-            wait_for(lambda: "another process uses it" in sidecar.logged(), 10, "the other one's lock")
+            wait_for(lambda: "another process uses it" in sidecar.logged(), what="the other one's lock")
             self.assertNotIn(HEALED, sidecar.logged())
             self.assertEqual(self.late(), set())
             other.stop()
@@ -144,11 +144,11 @@ class Former(Case):
 
         def wait_publishings(count):
             seen = beats()
-            wait_for(lambda: beats() >= seen + count, 10, "a publishing")
+            wait_for(lambda: beats() >= seen + count, what="a publishing")
 
         def fail_and_wait(sidecar, times, wanted):
             sidecar.write(*({"type": "error", "op": "session.create", "code": "bb_concurrency_limit"} for _ in range(times)))
-            wait_for(lambda: told() >= wanted, 10, f"{wanted} failures")
+            wait_for(lambda: told() >= wanted, what=f"{wanted} failures")
             wait_publishings(1)
             self.assertEqual(told(), wanted)
 
@@ -177,7 +177,7 @@ class Former(Case):
             self.assertEqual(self.late(), {"ledger.journal.late", "metrics.saved.late", "samples.saved.late", "alerts.saved.late"})
             self.assertEqual(counted(sidecar), 2)
             fail_and_wait(sidecar, 1, 8)
-            wait_for(lambda: down.told("firing"), 20, "the former run's alert, which was accepted and so is delivered")
+            wait_for(lambda: down.told("firing"), what="the former run's alert, which was accepted and so is delivered")
             sidecar.stop()
             sidecar.start()
             self.assertEqual(counted(sidecar), 3)

@@ -23,7 +23,7 @@ ORPHANED = "orchestrator_sessions_orphaned"
 class Sidecar(harness.Sidecar):
     """One that a sanitizer has nothing to say of."""
 
-    def stop(self, number=signal.SIGINT, seconds=30):
+    def stop(self, number=signal.SIGINT, seconds=60):
         status = super().stop(number, seconds)
         for words in ("Sanitizer", "runtime error:"):
             if words in self.logged():
@@ -35,8 +35,8 @@ def metric(sidecar, name):
     return sidecar.metrics().get(name)
 
 
-def wait_value(sidecar, name, wanted, seconds=10):
-    """Waits until the metric has that value (None: is not shown)."""
+def wait_value(sidecar, name, wanted, seconds=60):
+    """Waits until the metric has that value (None: is not shown), which it then keeps."""
     seen = []
 
     def there():

@@ -1,4 +1,5 @@
 #include "tests/unit/alerts/delivery/world.h"
+#include "tests/unit/alerts/delivery/rests.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -281,6 +282,8 @@ struct world *world_begin(const char *const *receivers, size_t count) {
     pthread_mutex_init(&world->lock, NULL);
     pthread_cond_init(&world->changed, NULL);
     world->clock = (struct oxp_clock){mono, wall};
+    world->lanes = count;
+    rests_begin();
     struct oxp_recipient recipients[4] = {0};
     for (size_t i = 0; i < count; i++) { /* the second one's is the default judge */
         recipients[i] = (struct oxp_recipient){.judge = i == 1 ? NULL : judge,
@@ -338,6 +341,7 @@ void world_wake(struct world *world) {
 }
 
 void world_advance(struct world *world, double seconds) {
+    rests_await(world->courier, world->lanes);
     atomic_fetch_add(&world->now_ns, (long long)(seconds * 1e9));
     world_wake(world);
 }
@@ -347,7 +351,7 @@ void world_advance(struct world *world, double seconds) {
 static void wait_locked(struct world *world, const char *what) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 10;
+    until.tv_sec += 60;
     if (pthread_cond_timedwait(&world->changed, &world->lock, &until) != 0) {
         for (size_t i = 0; i < world->count; i++) {
             print_error("%zu: %s, %u tries, due %lld, %s\n", i + 1, world->letters[i].content, world->letters[i].tries,
@@ -373,13 +377,22 @@ void world_await(struct world *world, int64_t id, enum oxp_outbox_state state) {
     pthread_mutex_unlock(&world->lock);
 }
 
-size_t world_quiet(struct world *world) {
-    const struct timespec a_little = {0, 3000000};
-    nanosleep(&a_little, NULL);
+static size_t send_count(struct world *world) {
     pthread_mutex_lock(&world->lock);
     size_t count = world->send_count;
     pthread_mutex_unlock(&world->lock);
     return count;
+}
+
+size_t world_quiet(struct world *world) {
+    rests_await(world->courier, world->lanes);
+    return send_count(world);
+}
+
+size_t world_pause(struct world *world) {
+    const struct timespec a_little = {0, 3000000};
+    nanosleep(&a_little, NULL);
+    return send_count(world);
 }
 
 struct letter world_letter(struct world *world, int64_t id) {

@@ -38,6 +38,7 @@ struct world {
     atomic_int points, seen, blocked;
     atomic_int put_at_end; /* so many times one is put, and all are woken, just when a claim has found nothing */
     atomic_bool by_due;    /* the first that is due comes first, not the first that was put */
+    size_t lanes;          /* of the courier */
     /* under the lock */
     struct letter letters[MESSAGES];
     size_t count;
@@ -56,14 +57,16 @@ int64_t world_put(struct world *world, const char *receiver, const char *content
 void world_due_now(struct world *world, int64_t id);
 int64_t world_put_later(struct world *world, const char *receiver, const char *content, double seconds);
 void world_wake(struct world *world);
-/* Moves the clock and wakes all. */
+/* Lets the courier come to rest, moves the clock and wakes all. Nothing of it while an exchange blocks. */
 void world_advance(struct world *world, double seconds);
-/* Waits until this many were sent in all; fails the test after 10 s. */
+/* Waits until this many were sent in all; fails the test after a minute. */
 void world_await_sends(struct world *world, size_t count);
 /* Waits until the message is in this state. */
 void world_await(struct world *world, int64_t id, enum oxp_outbox_state state);
-/* Some milliseconds for what must not happen; gives the number of sends. */
+/* Wakes all and waits until the courier has done what is to be done at this time; gives the number of sends. */
 size_t world_quiet(struct world *world);
+/* The same where it cannot come to rest, because an exchange blocks or it has ended: in some milliseconds. */
+size_t world_pause(struct world *world);
 struct letter world_letter(struct world *world, int64_t id);
 
 #endif

@@ -84,7 +84,7 @@ static pid_t start(const struct run *run, int input) {
         close_range(STDERR_FILENO + 1, ~0U, 0); /* a pipe's other end would keep it open */
         redirect(out_path, O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
         redirect(err_path, O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
-        alarm(30);
+        alarm(60);
         int status = run->command(argc, argv);
         fflush(NULL);
         _exit(status);

@@ -249,7 +249,7 @@ static void test_a_pipe_in_its_place_does_not_hold_up_the_start(void **state) {
     struct oxp_error error = {0};
     begin(&next, NEXT_RUN);
     assert_int_equal(mkfifo(saved_path, 0600), 0);
-    alarm(20);
+    alarm(60);
     assert_int_equal(oxp_saved_read(next.registry, folder, &restored, &error), OXP_ERR_CORRUPT);
     alarm(0);
     oxp_registry_free(next.registry);

@@ -17,12 +17,17 @@
 
 static struct fixture fixture;
 
+/* How many of our own well-meant connections met the deadline in question: a busy machine may hold us up for longer,
+ * between any two of our steps. Whoever has one of them begins it anew. */
+static unsigned held_up;
+
 static void start(struct oxp_server_options options) {
     options.threads = 2;
     options.header_deadline_ms = options.header_deadline_ms == 0 ? LONG : options.header_deadline_ms;
     options.body_deadline_ms = options.body_deadline_ms == 0 ? LONG : options.body_deadline_ms;
     options.idle_deadline_ms = options.idle_deadline_ms == 0 ? LONG : options.idle_deadline_ms;
     options.answer_deadline_ms = options.answer_deadline_ms == 0 ? LONG : options.answer_deadline_ms;
+    held_up = 0;
     fixture_start(&fixture, options);
 }
 
@@ -46,17 +51,37 @@ static bool drip_until_end(int fd, const char *byte) {
     return false;
 }
 
+static bool ask_hello(int fd) {
+    struct answer answer = {.status = 0};
+    if (client_say(fd, "GET /hello HTTP/1.1\r\n" H "\r\n")) {
+        client_read(fd, false, &answer);
+    }
+    bool answered = answer.status == 200;
+    answer_free(&answer);
+    return answered;
+}
+
+/* A connection whose first request was answered. */
+static int dial_and_ask_hello(void) {
+    for (int64_t until = client_now_ms() + CLIENT_WAIT_MS; client_now_ms() < until; held_up++) {
+        int fd = client_dial(fixture.port);
+        if (ask_hello(fd)) {
+            return fd;
+        }
+        close(fd);
+    }
+    fail_msg("no answer");
+    return -1;
+}
+
 /* The server goes on answering others meanwhile. */
 static void assert_answers(void) {
-    struct answer answer;
-    client_ask(fixture.port, "GET /hello HTTP/1.1\r\n" H "Connection: close\r\n\r\n", &answer);
-    assert_int_equal(answer.status, 200);
-    answer_free(&answer);
+    close(dial_and_ask_hello());
 }
 
 static bool one_refused(void *ctx) {
     (void)ctx;
-    return atomic_load(&fixture.refusals[REFUSED_DEADLINE]) == 1;
+    return atomic_load(&fixture.refusals[REFUSED_DEADLINE]) == 1 + held_up;
 }
 
 static void test_silent(void **state) {
@@ -91,19 +116,10 @@ static void test_dripped_line(void **state) {
     assert_true(client_wait(one_refused, NULL));
 }
 
-static void ask_hello(int fd) {
-    struct answer answer;
-    assert_true(client_say(fd, "GET /hello HTTP/1.1\r\n" H "\r\n"));
-    client_read(fd, false, &answer);
-    assert_int_equal(answer.status, 200);
-    answer_free(&answer);
-}
-
 static void test_dripped_second_line(void **state) {
     (void)state;
     start((struct oxp_server_options){.header_deadline_ms = 200});
-    int fd = client_dial(fixture.port);
-    ask_hello(fd);
+    int fd = dial_and_ask_hello();
     assert_false(client_sees_end(fd, 300)); /* idle is not a head that is late */
     assert_true(drip_until_end(fd, "G"));
     close(fd);
@@ -113,8 +129,7 @@ static void test_dripped_second_line(void **state) {
 static void test_dripped_second_head(void **state) {
     (void)state;
     start((struct oxp_server_options){.header_deadline_ms = 200});
-    int fd = client_dial(fixture.port);
-    ask_hello(fd);
+    int fd = dial_and_ask_hello();
     assert_true(client_say(fd, "GET /hello HTTP/1.1\r\n" H "X: "));
     assert_true(drip_until_end(fd, "x"));
     close(fd);
@@ -126,8 +141,14 @@ static void test_idle(void **state) {
     start((struct oxp_server_options){.idle_deadline_ms = 150});
     int fd = client_dial(fixture.port);
     assert_false(client_sees_end(fd, 200)); /* a first request may take the head's time */
-    ask_hello(fd);
-    ask_hello(fd);
+    assert_true(ask_hello(fd));
+    bool again = ask_hello(fd);
+    for (int i = 0; i < 100 && !again; i++) { /* we were held up before the second, which was late then */
+        close(fd);
+        fd = dial_and_ask_hello();
+        again = ask_hello(fd);
+    }
+    assert_true(again);
     assert_true(client_sees_end(fd, CLIENT_WAIT_MS));
     close(fd);
     assert_int_equal(atomic_load(&fixture.refusals[REFUSED_DEADLINE]), 0); /* a rest that ends is no refusal */
@@ -178,10 +199,16 @@ static void test_slow_handler(void **state) {
     (void)state;
     start((struct oxp_server_options){
         .header_deadline_ms = 50, .body_deadline_ms = 50, .idle_deadline_ms = 50, .answer_deadline_ms = 100});
-    int fd = client_dial(fixture.port);
     struct answer answer;
-    assert_true(client_say(fd, "GET /block HTTP/1.1\r\n" H "\r\n"));
-    assert_true(client_wait(one_blocked, NULL));
+    int fd = -1;
+    for (int i = 0; i < 100 && !one_blocked(NULL); i++) { /* until the whole head is there in time */
+        close(fd);
+        fd = client_dial(fixture.port);
+        assert_true(client_say(fd, "GET /block HTTP/1.1\r\n" H "\r\n"));
+        while (!client_sees_end(fd, 5) && !one_blocked(NULL)) {
+        }
+    }
+    assert_true(one_blocked(NULL));
     assert_false(client_sees_end(fd, 300));
     assert_answers(); /* by the other worker */
     fixture_release(&fixture);

@@ -19,6 +19,7 @@
 
 #define H "Host: localhost\r\n"
 #define HELLO "GET /hello HTTP/1.1\r\n" H "\r\n"
+#define LONG 3600000
 
 static struct fixture fixture;
 
@@ -46,15 +47,15 @@ static void test_flood(void **state) {
     (void)state;
     enum { LIMIT = 8, FLOOD = 20 };
     int silent[FLOOD];
-    fixture_start(&fixture, (struct oxp_server_options){.threads = 2, .max_connections = LIMIT});
+    fixture_start(&fixture, (struct oxp_server_options){.threads = 2,
+                                                        .max_connections = LIMIT,
+                                                        .header_deadline_ms = LONG}); /* no deadline makes room */
     for (int i = 0; i < FLOOD; i++) {
         silent[i] = client_dial(fixture.port);
         assert_true(silent[i] >= 0);
     }
-    int64_t began = client_now_ms();
     int fd = client_dial(fixture.port);
     assert_hello(fd);
-    assert_true(client_now_ms() - began < 5000);
     unsigned cut = FLOOD + 1 - LIMIT;
     assert_true(client_wait(limits_hit, &cut));
     assert_int_equal(atomic_load(&fixture.refusals[REFUSED_LIMIT]), cut);
@@ -82,17 +83,17 @@ static void test_flood_of_slow_readers(void **state) {
     (void)state;
     enum { LIMIT = 4 };
     int slow[LIMIT];
-    fixture_start(&fixture, (struct oxp_server_options){.threads = 2, .max_connections = LIMIT});
+    fixture_start(&fixture,
+                  (struct oxp_server_options){
+                      .threads = 2, .max_connections = LIMIT, .header_deadline_ms = LONG, .answer_deadline_ms = LONG});
     for (int i = 0; i < LIMIT; i++) {
         slow[i] = client_dial(fixture.port);
         assert_true(client_say(slow[i], "GET /stream?n=1000000 HTTP/1.1\r\n" H "\r\n"));
     }
     unsigned all = LIMIT, one = 1;
     assert_true(client_wait(streams_open_is, &all));
-    int64_t began = client_now_ms();
     int fd = client_dial(fixture.port);
     assert_hello(fd);
-    assert_true(client_now_ms() - began < 5000);
     assert_true(client_wait(streams_ended_is, &one));
     close(fd);
     for (int i = 0; i < LIMIT; i++) {

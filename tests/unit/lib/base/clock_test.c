@@ -106,7 +106,7 @@ static void test_in_a_child(void **state) {
         pid_t child = fork();
         if (child == 0) {
             char text[25];
-            alarm(10);
+            alarm(60);
             oxp_wall_format((struct oxp_wall){0}, text);
             _exit(0);
         }

@@ -126,7 +126,7 @@ static void assert_child(bool (*body)(void)) {
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        alarm(30);
+        alarm(60);
         pthread_mutex_init(&sink.lock, NULL); /* a thread of the parent may have been in it */
         _exit(body() ? 0 : 1);
     }

@@ -7,7 +7,7 @@
 #include "exporter/parse/parse.h"
 #include "lib/base/map.h"
 
-#define PATIENCE_MS 20000 /* for bytes that must come */
+#define PATIENCE_MS 60000 /* for bytes that must come */
 
 struct sidecar {
     char path[64];

@@ -349,7 +349,7 @@ static void *log_until_told(void *arg) {
 /* The child's whole life: whatever was held when it was made, it logs and ends. */
 static void live_as_a_child(struct oxp_logger *logger) {
     size_t count = 0;
-    alarm(30);
+    alarm(60);
     for (int i = 0; i < 20; i++) {
         oxp_logger_log(logger, OXP_LOG_INFO, NULL, OXP_VIEW("from a child"), NULL, 0);
         oxp_logger_audit(logger, &(struct oxp_audit){.action = OXP_VIEW("y")});
@@ -397,7 +397,7 @@ static void a_child_made_while_the_ring_is_busy(void **state) {
     assert_true(oxp_ring_add(ring, &entry));
     pid_t child = fork();
     if (child == 0) {
-        alarm(30);
+        alarm(60);
         /* its flag stands behind its capacity; were it elsewhere, the record would be added */
         (void)atomic_flag_test_and_set((atomic_flag *)(void *)((char *)ring + sizeof(size_t)));
         bool added = oxp_ring_add(ring, &entry);

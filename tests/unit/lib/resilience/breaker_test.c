@@ -518,7 +518,7 @@ static void a_fork_leaves_no_lock_behind(void **state) {
         pid_t pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {
-            alarm(10); /* stuck on a lock */
+            alarm(60); /* stuck on a lock */
             oxp_breakers_flush(breakers);
             bool quiet = notes.used == 0; /* what was not told yet is the parent's */
             play(breaker, "f s");

@@ -98,18 +98,18 @@ static const struct {
     bool good, timed_out;
     const char *report;
 } runs[] = {
-    {"fixed", "cat >/dev/null; " FIXED, 10, OXP_VERDICT_FIXED, true, false, ""},
-    {"it answers what it was told", "read line; echo \"{\\\"verdict\\\":\\\"no_fix\\\",\\\"report\\\":$line}\"", 10,
+    {"fixed", "cat >/dev/null; " FIXED, 60, OXP_VERDICT_FIXED, true, false, ""},
+    {"it answers what it was told", "read line; echo \"{\\\"verdict\\\":\\\"no_fix\\\",\\\"report\\\":$line}\"", 60,
      OXP_VERDICT_NO_FIX, true, false, "asked"},
-    {"it does not read its input", FIXED, 10, OXP_VERDICT_FIXED, true, false, ""},
-    {"it closes its input", "exec 0<&-; " FIXED, 10, OXP_VERDICT_FIXED, true, false, ""},
-    {"garbage", "echo fixed, I think", 10, OXP_VERDICT_ERROR, false, false,
+    {"it does not read its input", FIXED, 60, OXP_VERDICT_FIXED, true, false, ""},
+    {"it closes its input", "exec 0<&-; " FIXED, 60, OXP_VERDICT_FIXED, true, false, ""},
+    {"garbage", "echo fixed, I think", 60, OXP_VERDICT_ERROR, false, false,
      "the debugger command gave no answer that can be read"},
-    {"nothing", ":", 10, OXP_VERDICT_ERROR, false, false, "the debugger command gave no answer that can be read"},
-    {"far too much", "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done", 10, OXP_VERDICT_ERROR,
+    {"nothing", ":", 60, OXP_VERDICT_ERROR, false, false, "the debugger command gave no answer that can be read"},
+    {"far too much", "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done", 60, OXP_VERDICT_ERROR,
      false, false, "the debugger command gave no answer that can be read"},
-    {"it fails", FIXED "; exit 3", 10, OXP_VERDICT_ERROR, false, false, "the debugger command failed"},
-    {"it is killed", FIXED "; kill -9 $$", 10, OXP_VERDICT_ERROR, false, false, "the debugger command failed"},
+    {"it fails", FIXED "; exit 3", 60, OXP_VERDICT_ERROR, false, false, "the debugger command failed"},
+    {"it is killed", FIXED "; kill -9 $$", 60, OXP_VERDICT_ERROR, false, false, "the debugger command failed"},
     {"it takes too long", "sleep 60", 0.15, OXP_VERDICT_ERROR, false, true,
      "the debugger command was not done in time"},
     {"it answers, and stays", FIXED "; exec >&-; sleep 60", 0.15, OXP_VERDICT_ERROR, false, true,
@@ -129,7 +129,7 @@ static void commands_come_out_as_written(void **state) {
         double began = seconds();
         bool good = run(runs[i].script, oxp_view_of(request, sizeof request), runs[i].timeout_s, &answer, &timed_out);
         if (good != runs[i].good || timed_out != runs[i].timed_out || answer.verdict != runs[i].verdict ||
-            strcmp(answer.report, runs[i].report) != 0 || seconds() - began > 30) {
+            strcmp(answer.report, runs[i].report) != 0 || seconds() - began > 45) {
             fail_msg("%s: %d %d %d %s after %g s", runs[i].name, good, timed_out, answer.verdict, answer.report,
                      seconds() - began);
         }
@@ -142,7 +142,7 @@ static void what_cannot_be_run_is_said(void **state) {
     struct oxp_debug_answer answer;
     bool timed_out = true;
     (void)state;
-    assert_false(oxp_debugger_run(argv, V("{}"), 10, &answer, &timed_out));
+    assert_false(oxp_debugger_run(argv, V("{}"), 60, &answer, &timed_out));
     assert_false(timed_out);
     assert_int_equal(answer.verdict, OXP_VERDICT_ERROR);
     assert_string_equal(answer.report, "the debugger command cannot be run: No such file or directory");
@@ -188,7 +188,7 @@ static void dispositions_are_left_alone(void **state) {
         signal(SIGCHLD, rows[i].chld);
         signal(SIGPIPE, rows[i].pipe);
         memset(request, 'x', sizeof request);
-        bool good = run("exec 0<&-; " FIXED, oxp_view_of(request, sizeof request), 10, &answer, &timed_out);
+        bool good = run("exec 0<&-; " FIXED, oxp_view_of(request, sizeof request), 60, &answer, &timed_out);
         bool late = run("sleep 60", V(""), 0.05, &answer, &timed_out);
         sigpending(&waiting);
         void (*chld)(int) = signal(SIGCHLD, SIG_DFL), (*broken)(int) = signal(SIGPIPE, SIG_DFL);
@@ -209,9 +209,9 @@ static void the_command_gets_its_signals(void **state) {
     sigaddset(&term, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &term, &before);
     signal(SIGPIPE, SIG_IGN);
-    assert_false(run("kill -TERM $$; " FIXED, V("{}"), 10, &answer, &timed_out));
+    assert_false(run("kill -TERM $$; " FIXED, V("{}"), 60, &answer, &timed_out));
     assert_string_equal(answer.report, "the debugger command failed");
-    assert_false(run("kill -PIPE $$; " FIXED, V("{}"), 10, &answer, &timed_out));
+    assert_false(run("kill -PIPE $$; " FIXED, V("{}"), 60, &answer, &timed_out));
     assert_string_equal(answer.report, "the debugger command failed");
     signal(SIGPIPE, SIG_DFL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -227,7 +227,7 @@ static void a_host_with_closed_descriptors(void **state) {
         bool timed_out = false;
         close(0);
         close(1);
-        bool good = run("read line; echo \"{\\\"verdict\\\":\\\"fixed\\\",\\\"fix\\\":$line}\"", V("\"told\"\n"), 10,
+        bool good = run("read line; echo \"{\\\"verdict\\\":\\\"fixed\\\",\\\"fix\\\":$line}\"", V("\"told\"\n"), 60,
                         &answer, &timed_out);
         _exit(good && strcmp(answer.fix, "told") == 0 ? 0 : 1);
     }
@@ -239,7 +239,7 @@ static void run_once(void *ctx) {
     struct oxp_debug_answer answer;
     bool timed_out = false;
     (void)ctx;
-    (void)run(FIXED, V("{}"), 10, &answer, &timed_out);
+    (void)run(FIXED, V("{}"), 60, &answer, &timed_out);
 }
 
 static void every_allocation_may_fail(void **state) {
