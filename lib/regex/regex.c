@@ -1,6 +1,6 @@
-/* A pattern is compiled with PCRE2 in any case (that is the last check of its syntax, and expansion needs its groups);
- * most patterns in alert rules and dashboards are matched without it: literals, sets of literals, and literals before
- * or behind `.*` and `.+`. */
+/* Most patterns in alert rules and dashboards are matched without PCRE2: literals, sets of literals, and literals
+ * before or behind `.*` and `.+`. Only those of them that have groups are compiled, for expansion to know what they
+ * matched. */
 #include "lib/regex/regex.h"
 
 #include <stdatomic.h>
@@ -11,6 +11,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/number.h"
+#include "lib/base/utf8.h"
 #include "lib/regex/re2.h"
 
 #define STEP_LIMIT 50000 /* about a millisecond of matching */
@@ -29,7 +30,7 @@ enum shape {
 };
 
 struct oxp_regex {
-    pcre2_code *code;
+    pcre2_code *code;                  /* NULL when the shape says all */
     _Atomic(pcre2_match_data *) spare; /* one, kept for the next match */
     atomic_uint limited;               /* matches that came to no end */
     atomic_uint strikes;               /* those since the last retry */
@@ -226,6 +227,12 @@ static void find_shape(struct oxp_regex *regex) {
     }
 }
 
+/* Whether the shape stands for all that the pattern is: then it has no group. */
+static bool is_understood(const struct oxp_regex *regex) {
+    struct oxp_view p = regex->pattern;
+    return regex->shape != SHAPE_ANY && (p.len == 0 || memchr(p.ptr, '(', p.len) == NULL) && oxp_utf8_is_valid(p);
+}
+
 /* ---- Compiling ---- */
 
 /* The translated pattern as PCRE2 code. */
@@ -278,13 +285,15 @@ static enum oxp_status make(struct oxp_view pattern, bool loose, struct oxp_rege
     regex->loose = loose;
     regex->pattern = oxp_arena_copy(&regex->arena, pattern);
     enum oxp_status status = oxp_arena_status(&regex->arena);
-    status = status != OXP_OK ? status : compile(regex, error);
+    if (status == OXP_OK && !loose) {
+        find_shape(regex);
+    }
+    if (status == OXP_OK && !is_understood(regex)) {
+        status = compile(regex, error);
+    }
     if (status != OXP_OK) {
         oxp_regex_free(regex);
         return status == OXP_ERR_NOMEM ? oxp_error_set(error, status, 0, 0, "out of memory") : status;
-    }
-    if (!loose) {
-        find_shape(regex);
     }
     *regex_out = regex;
     return OXP_OK;
@@ -321,7 +330,9 @@ void oxp_regex_retry(struct oxp_regex *regex) {
 
 size_t oxp_regex_bytes(const struct oxp_regex *regex) {
     size_t code = 0;
-    (void)pcre2_pattern_info(regex->code, PCRE2_INFO_SIZE, &code); /* fails only for what is no pattern */
+    if (regex->code != NULL) {
+        (void)pcre2_pattern_info(regex->code, PCRE2_INFO_SIZE, &code); /* fails only for what is no pattern */
+    }
     return sizeof *regex + regex->arena.bytes + code;
 }
 
@@ -439,35 +450,49 @@ static bool take_reference(struct oxp_view text, struct oxp_view *name_out, stru
     return true;
 }
 
-static void append_group(pcre2_match_data *data, struct oxp_view text, uint64_t group, struct oxp_buf *out) {
-    const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(data);
-    if (group < pcre2_get_ovector_count(data) && ends[2 * group] != PCRE2_UNSET) {
-        oxp_buf_append(out, text.ptr + ends[2 * group], ends[2 * group + 1] - ends[2 * group]);
+/* What matched: where the whole and each group begin and end in the text. */
+struct found {
+    struct oxp_view text;
+    const PCRE2_SIZE *ends;
+    uint32_t count;
+};
+
+static struct found found_in(struct oxp_view text, pcre2_match_data *data) {
+    return (struct found){text, pcre2_get_ovector_pointer(data), pcre2_get_ovector_count(data)};
+}
+
+static bool has_group(const struct found *found, uint64_t group) {
+    return group < found->count && found->ends[2 * group] != PCRE2_UNSET;
+}
+
+static void append_group(const struct found *found, uint64_t group, struct oxp_buf *out) {
+    if (has_group(found, group)) {
+        const PCRE2_SIZE *ends = found->ends + 2 * group;
+        oxp_buf_append(out, found->text.ptr + ends[0], ends[1] - ends[0]);
     }
 }
 
 /* Of several groups with one name the first that took part in the match. */
-static void append_named(const struct oxp_regex *regex, pcre2_match_data *data, struct oxp_view text,
-                         struct oxp_view name, struct oxp_buf *out) {
+static void append_named(const struct oxp_regex *regex, const struct found *found, struct oxp_view name,
+                         struct oxp_buf *out) {
     char key[64];
     PCRE2_SPTR first = NULL, last = NULL;
-    if (name.len >= sizeof key) {
+    if (regex->code == NULL || name.len >= sizeof key) {
         return;
     }
     memcpy(key, name.ptr, name.len);
     key[name.len] = '\0';
     int size = pcre2_substring_nametable_scan(regex->code, (PCRE2_SPTR)key, &first, &last);
-    const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(data);
     for (PCRE2_SPTR entry = first; size > 0 && entry <= last; entry += size) {
         unsigned group = (unsigned)entry[0] << 8 | entry[1];
-        if (group < pcre2_get_ovector_count(data) && ends[2 * (size_t)group] != PCRE2_UNSET) {
-            append_group(data, text, group, out);
+        if (has_group(found, group)) {
+            append_group(found, group, out);
             return;
         }
     }
 }
 
-static void expand(const struct oxp_regex *regex, pcre2_match_data *data, struct oxp_view text, struct oxp_view rest,
+static void expand(const struct oxp_regex *regex, const struct found *found, struct oxp_view rest,
                    struct oxp_buf *out) {
     while (rest.len != 0) {
         const char *dollar = memchr(rest.ptr, '$', rest.len);
@@ -484,9 +509,9 @@ static void expand(const struct oxp_regex *regex, pcre2_match_data *data, struct
         } else if (take_reference(rest, &name, &rest)) {
             uint64_t number = 0;
             if (oxp_number_parse_u64(name, &number) == OXP_OK) {
-                append_group(data, text, number, out);
+                append_group(found, number, out);
             } else {
-                append_named(regex, data, text, name, out);
+                append_named(regex, found, name, out);
             }
         } else {
             oxp_buf_append_char(out, '$');
@@ -497,17 +522,27 @@ static void expand(const struct oxp_regex *regex, pcre2_match_data *data, struct
 
 enum oxp_status oxp_regex_expand(const struct oxp_regex *regex, struct oxp_view text, struct oxp_view template_text,
                                  struct oxp_buf *out) {
+    text = text.ptr == NULL ? OXP_VIEW("") : text;
+    if (regex->code == NULL) {
+        const PCRE2_SIZE whole[2] = {0, text.len};
+        if (!oxp_regex_matches(regex, text)) {
+            return OXP_END;
+        }
+        expand(regex, &(struct found){text, whole, 1}, template_text, out);
+        return OXP_OK;
+    }
     struct oxp_regex *own = (struct oxp_regex *)(uintptr_t)regex; /* the spare and the count are atomics */
     pcre2_match_data *data = take_data(own);
     if (data == NULL) {
         return OXP_ERR_NOMEM;
     }
-    int found = run(own, text, data);
-    if (found > 0) {
-        expand(regex, data, text.ptr == NULL ? OXP_VIEW("") : text, template_text, out);
+    int status = run(own, text, data);
+    if (status > 0) {
+        const struct found found = found_in(text, data);
+        expand(regex, &found, template_text, out);
     }
     give_data(own, data);
-    return found > 0 ? OXP_OK : found == PCRE2_ERROR_NOMEMORY ? OXP_ERR_NOMEM : OXP_END;
+    return status > 0 ? OXP_OK : status == PCRE2_ERROR_NOMEMORY ? OXP_ERR_NOMEM : OXP_END;
 }
 
 /* ---- Replacement (Go's Regexp.ReplaceAllString) ---- */
@@ -541,7 +576,8 @@ static enum oxp_status replace_all(struct oxp_regex *regex, pcre2_match_data *da
         }
         oxp_buf_append(out, text.ptr + copied, ends[0] - copied);
         if (ends[1] > copied || ends[0] == 0) { /* nothing is put for an empty match right behind another one */
-            expand(regex, data, text, template_text, out);
+            const struct found what = found_in(text, data);
+            expand(regex, &what, template_text, out);
         }
         copied = ends[1];
         size_t width = width_at(text, search);
