@@ -232,6 +232,11 @@ static const struct {
     {"(?P<>a)", OXP_ERR_SYNTAX, 1, "invalid named capture"},
     {"(?P<a b>a)", OXP_ERR_SYNTAX, 1, "invalid named capture"},
     {"a\xff", OXP_ERR_SYNTAX, 2, "invalid UTF-8"},
+    {"a|\xff", OXP_ERR_SYNTAX, 3, "invalid UTF-8"},
+    {"\xff.*", OXP_ERR_SYNTAX, 1, "invalid UTF-8"},
+    {".+\xff", OXP_ERR_SYNTAX, 3, "invalid UTF-8"},
+    {".*\xff.*", OXP_ERR_SYNTAX, 3, "invalid UTF-8"},
+    {"a|b)", OXP_ERR_SYNTAX, 4, ")"},
 };
 
 static void what_re2_does_not_know_is_refused(void **state) {
@@ -267,6 +272,16 @@ static const struct {
     {"(a)", "a", "", ""},
     {"(?P<x>a)|(?P<x>b)", "b", "$x", "b"},
     {"(.*)", "", "[$1]", "[]"},
+    /* what is matched without PCRE2 */
+    {"open|half_open", "half_open", "<$0>", "<half_open>"},
+    {"open|half_open", "half_open", "<$1$x${x}$$>", "<$>"},
+    {"open|half_open", "half", "$0", NULL},
+    {"open|(half_open)", "half_open", "$1", "half_open"},
+    {"ab.*", "abc", "$0$1", "abc"},
+    {"ab.+", "ab", "$0", NULL},
+    {".+ab", "cab", "$0", "cab"},
+    {".*ab.*", "cabd", "$0", "cabd"},
+    {"", "", "[$0]", "[]"},
 };
 
 static void templates_expand(void **state) {
