@@ -103,9 +103,9 @@ alerting:
 cloudwatch: {region: us-east-1, lane: emf, interval: $ask}
 YAML
 python3 examples/day/day.py --socket "$work/events.sock" --speed="$speed" --seed="$seed" --days="$days" --provider="$provider_port" \
-    --webhook="$webhook_port" --webhook-log="$work/webhook.log" --wait=10 &
+    --webhook="$webhook_port" --webhook-log="$work/webhook.log" --wait=60 &
 day=$!
-for _ in $(seq 100); do # the poller asks at once, and waits after a failure
+for _ in $(seq 600); do # the poller asks at once, and waits after a failure
     curl -sf -m 1 -o /dev/null --noproxy '*' "http://127.0.0.1:$provider_port/v1/projects/day" && break
     sleep 0.05
 done
@@ -115,7 +115,7 @@ done
     --provider.base-url="http://127.0.0.1:$provider_port" --provider.api-key-file="$work/key" --provider.project-id=day --provider.tag=service=day \
     --provider.interval="$ask" --provider.release-orphans=on --provider.release-after="$release" >"$work/cloudwatch.log" 2>"$work/oxpecker.log" &
 sidecar=$!
-for _ in $(seq 100); do
+for _ in $(seq 300); do
     "$oxpecker" healthcheck --web.listen-address="127.0.0.1:$port" >/dev/null 2>&1 && break
     kill -0 $sidecar 2>/dev/null || { cat "$work/oxpecker.log" >&2; sidecar='' status=1; stop; }
     sleep 0.1

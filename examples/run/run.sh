@@ -63,7 +63,7 @@ stop() {
 trap stop INT TERM
 
 await() { # FILE: until it has something
-    for _ in $(seq 50); do [ -s "$1" ] && return; sleep 0.1; done
+    for _ in $(seq 300); do [ -s "$1" ] && return; sleep 0.1; done
     echo "run: nothing in $1; the logs: $work" >&2
 }
 
@@ -134,7 +134,7 @@ fi
     --storage.sample-interval=5s "${probe[@]}" \
     2>"$work/oxpecker.log" &
 sidecar=$!
-for _ in $(seq 50); do
+for _ in $(seq 300); do
     "$oxpecker" healthcheck --web.listen-address="127.0.0.1:$port" >/dev/null 2>&1 && break
     kill -0 $sidecar 2>/dev/null || { cat "$work/oxpecker.log" >&2; exit 1; }
     sleep 0.1
