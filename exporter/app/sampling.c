@@ -3,8 +3,8 @@
 #include "alerts/tsdb/sampler.h"
 #include "alerts/tsdb/saved.h"
 #include "exporter/app/ruling.h"
+#include "exporter/app/settle.h"
 #include "exporter/app/storage.h"
-#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,9 +186,9 @@ static void take(struct oxp_sampling *sampling, int64_t time_ms) {
     oxp_histogram_observe(own(sampling, OXP_S_SAMPLE_DURATION_SECONDS), tick.seconds);
     note_reach(sampling, tick.cut, &stats);
     note_refused(sampling, &tick, &stats);
-    if (!sampling->settled) { /* what starting took for a while: the configuration, the file, lists that grew */
+    if (!sampling->settled) {
         sampling->settled = true;
-        (void)malloc_trim(0);
+        oxp_settle();
     }
 }
 
