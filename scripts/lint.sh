@@ -18,6 +18,8 @@ git ls-files | while read -r file; do
     case $file in *.sh | .ci/run) echo "$file" ;; esac
 done | xargs shellcheck
 
+step "the fuzz targets' build can be made"
+cmake --preset fuzz >/dev/null
 step "clang-tidy"
 cmake --preset tidy >/dev/null
 # a build by clang shows its own warnings, which are errors here, and makes what generated headers there are
