@@ -139,7 +139,7 @@ orchestrator_sessions_active / on (instance) group_left (job) orchestrator_sessi
 orchestrator_sessions_limit * on (instance) group_right () orchestrator_sessions_active
 sum by (code) (rate(orchestrator_errors_total[5m]))
 sum by (code) (increase(orchestrator_errors_total[10m])) > 5
-topk(2, sum by (code, instance) (rate(orchestrator_errors_total[5m])))
+topk(2, sum by (code, instance) (rate(orchestrator_errors_total[7m])))
 bottomk(3, rate(http_requests_total[5m]))
 topk by (instance) (1, rate(http_requests_total[5m]))
 rate(http_requests_total[5m])
