@@ -28,6 +28,7 @@ from flags import read_flags
 from state import Refusal, State
 
 BODY_MAX = 1 << 20
+DISCARD_MAX = 16 << 20
 SESSION = "(?P<session>[^/]+)"
 
 # What a connection that is to be cut is answered with.
@@ -192,6 +193,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise Refusal(400, "Content-Length is not a number")
         if int(length) > BODY_MAX:
             self.close_connection = True
+            left = min(int(length), DISCARD_MAX)  # a client that is still sending when the connection closes never reads the answer
+            while left and (piece := self.rfile.read(min(left, BODY_MAX))):
+                left -= len(piece)
             raise Refusal(413, f"the body is longer than {BODY_MAX} bytes")
         body = self.rfile.read(int(length))
         if len(body) < int(length):

@@ -247,6 +247,7 @@ class BadRequests(OneProvider):
             with self.subTest(body[:20]):
                 self.refused(400, "POST", "/v1/sessions", body)
         self.refused(413, "POST", "/v1/sessions", b" " * (1 << 20) + b"{}")
+        self.refused(413, "POST", "/v1/sessions", b" " * (8 << 20))  # more than the kernel holds: the client is still sending
         self.refused(400, "POST", "/control/faults", "{")
 
     def test_paths_and_methods(self):
