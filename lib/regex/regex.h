@@ -46,7 +46,7 @@ enum oxp_status oxp_regex_expand(const struct oxp_regex *regex, struct oxp_view 
                                  struct oxp_buf *out);
 /* Go's Regexp.ReplaceAllString, for a loose pattern: appends `text` with every match replaced by the expansion of
  * `template`. OXP_OK; OXP_ERR_LIMIT when the step limit was reached or `out` is full, OXP_ERR_NOMEM: then a part may
- * have been appended. */
+ * have been appended. OXP_ERR_INVALID for an anchored pattern that was never compiled. */
 enum oxp_status oxp_regex_replace_all(const struct oxp_regex *regex, struct oxp_view text,
                                       struct oxp_view template_text, struct oxp_buf *out);
 

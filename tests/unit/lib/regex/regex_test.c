@@ -394,6 +394,18 @@ static void replacing_is_bounded(void **state) {
     oxp_regex_free(regex);
 }
 
+static void replacing_wants_a_loose_pattern(void **state) {
+    (void)state;
+    struct oxp_regex *regex = NULL;
+    struct oxp_buf out;
+    oxp_buf_init(&out, 0);
+    assert_int_equal(oxp_regex_new(OXP_VIEW("a.*"), &regex, NULL), OXP_OK); /* by its shape alone, not compiled */
+    assert_int_equal(oxp_regex_replace_all(regex, OXP_VIEW("abc"), OXP_VIEW("b"), &out), OXP_ERR_INVALID);
+    assert_int_equal(out.len, 0);
+    oxp_buf_fini(&out);
+    oxp_regex_free(regex);
+}
+
 static void replace_again(void *ctx) {
     (void)ctx;
     struct oxp_regex *regex = NULL;
@@ -498,6 +510,7 @@ int main(void) {
         cmocka_unit_test(loose_patterns_match_anywhere),
         cmocka_unit_test(all_matches_are_replaced),
         cmocka_unit_test(replacing_is_bounded),
+        cmocka_unit_test(replacing_wants_a_loose_pattern),
         cmocka_unit_test(memory_may_end_while_replacing),
         cmocka_unit_test(sets_of_literals_are_told),
         cmocka_unit_test(steps_are_bounded),
