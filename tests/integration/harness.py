@@ -1,13 +1,14 @@
 """Starts the real sidecar (and real peers) on loopback, each on a free port, and stops it by its process id."""
+import contextlib
 import http.client
 import json
 import os
 import pathlib
-import random
 import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -32,20 +33,23 @@ def wait_for(condition, seconds=60, what="condition"):
         time.sleep(0.05)
 
 
-def free_port():
-    """One that nobody listens at, below those that the kernel hands out: none of the tests beside us gets it by chance meanwhile."""
-    try:
-        below = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    except OSError:
-        below = 0
-    for port in [random.randrange(10240, below) for _ in range(100 if below > 20000 else 0)] + [0]:
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return s.getsockname()[1]
-    raise AssertionError("no port is free")
+def free_port(port=0):
+    """One of loopback that nobody listens at (or this one), ours until this process ends: the kernel gives it to nobody who lets it choose, and
+    who connects is refused until one of ours listens at it by its number, which SO_REUSEADDR allows."""
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("127.0.0.1", port))
+        port = s.getsockname()[1]
+        s.detach()  # it stays open
+    return port
+
+
+def contents(folder):
+    """{path: bytes} of all files below. What is renamed or removed while we look is looked for once more."""
+    def read():
+        with contextlib.suppress(FileNotFoundError):
+            return {path: path.read_bytes() for path in pathlib.Path(folder).rglob("*") if stat.S_ISREG(path.stat().st_mode)}
+    return wait_for(read, what=f"the files of {folder}")
 
 
 def no_proxy_environment(**extra):
@@ -124,15 +128,24 @@ class Sidecar:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            return self.process.wait(seconds)
+            status = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"the sidecar did not stop within {seconds} s: {self.logged()}") from None
+        self.leave_port()
+        return status
 
     def kill(self):
         self.process.kill()
         self.process.wait()
+        self.leave_port()
+
+    def leave_port(self):
+        """Nobody answers there in its stead: who still asks for it finds it dead."""
+        if self.port is not None:
+            with contextlib.suppress(OSError):  # somebody was quicker
+                free_port(self.port)
 
     def url(self, path="/metrics"):
         return f"http://127.0.0.1:{self.port}{path}"

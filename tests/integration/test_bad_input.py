@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from harness import OXPECKER, Sidecar, no_proxy_environment, run, wait_for
+from harness import OXPECKER, Sidecar, contents, no_proxy_environment, run, wait_for
 
 GOOD = b'{"type":"orchestrator.heartbeat"}'
 RUNNING = 'orchestrator_sessions_active{state="running"}'
@@ -111,7 +111,7 @@ class Lines(unittest.TestCase):
             for path in ("/metrics", "/api/oxpecker/v1/sessions", "/api/oxpecker/v1/breakers", "/api/oxpecker/v1/tasks"):
                 seen += sidecar.request(path)[2].decode()
             seen += sidecar.request(headers={"Accept": "application/openmetrics-text"})[2].decode()
-            seen += "".join(f.read_bytes().decode("latin-1") for f in (sidecar.directory / "storage").iterdir())
+            seen += "".join(text.decode("latin-1") for text in contents(sidecar.directory / "storage").values())
             self.assertNotIn(canary, seen)
 
 

@@ -15,7 +15,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from harness import OXPECKER, ROOT, Sidecar, free_port, no_proxy_environment, wait_for
+from harness import OXPECKER, ROOT, Sidecar, contents, free_port, no_proxy_environment, wait_for
 from provider.process import Provider
 
 ORCHESTRATOR = pathlib.Path(os.environ.get("ORCHESTRATOR", OXPECKER.parent / "oxpecker-example-orchestrator"))
@@ -561,8 +561,7 @@ class Secrets(Case):
         session = wait_for(lambda: live(provider), what="a session")[0]
         signing = provider.ok("GET", f"/v1/sessions/{session}").get("signingKey")
         orchestrator.kill()  # with everything on disk that a crash leaves
-        seen = {str(path): path.read_bytes() for root in (orchestrator.directory, sidecar.directory)
-                for path in root.rglob("*") if path.is_file()}
+        seen = {str(path): content for root in (orchestrator.directory, sidecar.directory) for path, content in contents(root).items()}
         self.assertTrue(any("checkpoints" in path for path in seen))
         for path in self.PATHS:
             seen[path] = sidecar.request(f"/api/oxpecker/v1/{path}")[2]

@@ -205,8 +205,9 @@ def busy(sidecar):
     say("orchestrator.started", boot="00000000000000aa", writer="w", sessions_limit=5)
     for i in range(3):
         say("session.started", session=f"s{i}", region="us-east-1", trace_id=TRACE)
-    for i in range(40):
-        say("operation", op="act", ok=i % 5 != 0, duration_s=0.1 * i, session="s1", trace_id=TRACE)
+    began = time.time() - 1
+    for i in range(40):  # each exemplar has a time of its own: of two of one millisecond nobody can say which is the last
+        say("operation", op="act", ok=i % 5 != 0, duration_s=0.1 * i, session="s1", trace_id=TRACE, ts=began + i / 100)
     return connection
 
 

@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from harness import run, wait_for
+from harness import contents, run, wait_for
 from watching import FORMAT, LOG_EVENTS, Log, SANITIZED, STARTED, Sidecar, line_of, metric, wait_value
 
 
@@ -284,8 +284,8 @@ audit("run_workflow", "partial")
             texts = {"log": sidecar.logged(), "metrics": sidecar.request("/metrics")[2].decode()}
             for path in ("sessions", "tasks", "breakers", "incidents", "traces", "logs"):
                 texts[path] = sidecar.request(f"/api/oxpecker/v1/{path}")[2].decode()
-            for file in (sidecar.directory / "storage").iterdir():
-                texts[file.name] = file.read_text(errors="replace")
+            for file, text in contents(sidecar.directory / "storage").items():
+                texts[file.name] = text.decode(errors="replace")
             for where, text in texts.items():
                 for canary in canaries:
                     self.assertNotIn(canary, text, where)

@@ -24,6 +24,7 @@ enum { MESSAGES = 120 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct oxp_random dice;     /* under the lock, as all to the next line */
 static unsigned arrived[MESSAGES]; /* by the number in the content */
+static unsigned failed[MESSAGES];
 static unsigned asked;
 static atomic_int mood_500, mood_429, mood_dead, mood_block; /* percent */
 
@@ -39,7 +40,8 @@ static enum oxp_status say(struct oxp_http_response *response_out, int status) {
     return OXP_OK;
 }
 
-/* Every tenth message is one that is refused; a try in a bad mood fails. */
+/* Every tenth message is one that is refused; a try in a bad mood fails, but never so many of one message that it is
+ * set aside for that (rule 8): which message a throw of the dice meets is as the threads happen to run. */
 enum oxp_status exchange(struct oxp_http *http, const struct oxp_http_request *request,
                          struct oxp_http_response *response_out, struct oxp_error *error) {
     (void)http;
@@ -49,7 +51,9 @@ enum oxp_status exchange(struct oxp_http *http, const struct oxp_http_request *r
     pthread_mutex_lock(&lock);
     int die = (int)(oxp_random_u64(&dice) % 100);
     asked++;
-    bool fine = die >= atomic_load(&mood_500) + atomic_load(&mood_429) + atomic_load(&mood_dead);
+    bool fine = die >= atomic_load(&mood_500) + atomic_load(&mood_429) + atomic_load(&mood_dead) ||
+                failed[number] == OXP_COURIER_OWN_TRIES_MAX - 1;
+    failed[number] += !fine;
     arrived[number] += fine && number % 10 != 0 && atomic_load(&mood_block) == 0;
     pthread_mutex_unlock(&lock);
     while (atomic_load(&mood_block) != 0) {
@@ -128,6 +132,7 @@ static void reset(void) {
     pthread_mutex_lock(&lock);
     oxp_random_seed(&dice, 11);
     memset(arrived, 0, sizeof arrived);
+    memset(failed, 0, sizeof failed);
     asked = 0;
     pthread_mutex_unlock(&lock);
     atomic_store(&mood_500, 0);
