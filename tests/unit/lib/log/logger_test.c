@@ -364,6 +364,9 @@ static void a_child_of_a_busy_process_logs_on(void **state) {
     struct oxp_logger *logger = NULL;
     pthread_t threads[4];
     (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* its allocator may be locked at the moment of the fork, and then is for ever in the child */
+#endif
     assert_int_equal(oxp_logger_new(&options, &logger), OXP_OK);
     atomic_store(&stop, false);
     for (size_t i = 0; i < 4; i++) {
