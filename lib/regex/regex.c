@@ -590,8 +590,8 @@ static enum oxp_status replace_all(struct oxp_regex *regex, pcre2_match_data *da
 enum oxp_status oxp_regex_replace_all(const struct oxp_regex *regex, struct oxp_view text,
                                       struct oxp_view template_text, struct oxp_buf *out) {
     struct oxp_regex *own = (struct oxp_regex *)(uintptr_t)regex; /* the spare and the count are atomics */
-    if (own->code == NULL) {                                      /* its shape said all: not a loose one */
-        return OXP_ERR_INVALID;
+    if (own->code == NULL) {
+        return OXP_ERR_INVALID; /* its shape said all: not a loose one */
     }
     pcre2_match_data *data = take_data(own);
     if (data == NULL) {
