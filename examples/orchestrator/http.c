@@ -109,7 +109,9 @@ static void set_up(struct http *http, const struct http_request *request, struct
      * a word: a creation might be made twice, and no retry be counted. A new connection is never repeated. */
     curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, strcmp(request->method, "GET") == 0 ? 0L : 1L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(1000 * request->timeout_s) + 1);
+    /* Never early, for after a timeout the deadline that it was cut to has passed: 1 ms as the fraction is cut off, and
+     * 1 ms as libcurl may take what has elapsed for up to that much more (Curl_timediff cuts towards zero). */
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(1000 * request->timeout_s) + 2);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, 5000L);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, note);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);

@@ -582,8 +582,8 @@ class Images(unittest.TestCase):
                 file.write_text(text.replace(":10108", f"127.0.0.1:{sidecar.port}"))
                 environment = dict(re.findall(r"^ENV (\w+)=(\S+)$", (ROOT / "Dockerfile").read_text(), re.M))
                 environment = {name: value.replace(CONFIG, str(file)) for name, value in environment.items()}
-                sidecar.send_signal(signal.SIGHUP)  # what is noted makes the outbox
-                wait_for(pathlib.Path(folder, "outbox.db").exists, what="the outbox")
+                sidecar.send_signal(signal.SIGHUP)  # what is noted makes the outbox, whose file is there before its tables
+                wait_for(lambda: json.loads(sidecar.request("/api/oxpecker/v1/notifications")[2])["notes"], what="a note of the reload")
                 for words in [*commands, HEALTHCHECK[1:]]:
                     with self.subTest(words):
                         status, _, said = run(OXPECKER, *words, **environment)
