@@ -8,8 +8,8 @@
  *  1. A line ends with its newline; what stands behind the last one is kept until its newline comes. A CR before it,
  *     NUL bytes in front of it (a truncated file that is not written in append mode has them) and blank lines are left
  *     out. Of a line longer than OXP_FOLLOW_LINE_MAX the beginning is handed on, the rest is skipped: OVERLONG.
- *  2. A file that is there at the start is read from its end, unless a position or `from_start` says otherwise; one
- *     that appears later from its beginning.
+ *  2. A file that is there at the beginning (oxp_follow_begin) is read from where it ended then, unless a position or
+ *     `from_start` says otherwise; one that appears later from its beginning.
  *  3. Rotation by rename: when the path names another file, that one is opened, and the old one is read until a whole
  *     look found nothing new in it, at most OXP_FOLLOW_LINGER looks, as its writer may not have reopened yet. Then the
  *     new one, from its beginning. While the path names nothing, the old one goes on being read. Two rotations between
@@ -73,6 +73,9 @@ struct oxp_follow;
 /* Opens nothing yet. OXP_ERR_INVALID for an empty path or a missing `line`, OXP_ERR_NOMEM. */
 enum oxp_status oxp_follow_new(const struct oxp_follow_options *options, struct oxp_follow **follow_out);
 void oxp_follow_free(struct oxp_follow *follow);
+/* Notes where the file ends now, so that what is written from here on is handed on. Asks the file system, with one
+ * stat. Done by the first look when nobody did it. */
+void oxp_follow_begin(struct oxp_follow *follow);
 /* One look: hands on what is new, at most some MiB. OXP_OK when there is nothing more for now (or the file cannot be
  * read, which is noticed), OXP_MORE when it should be called again at once, OXP_END when standard input ended. One
  * thread at a time. */
@@ -84,8 +87,9 @@ int oxp_follow_pipe(const struct oxp_follow *follow);
 
 struct oxp_follower;
 
-/* Starts the thread, which looks at once and then at each interval. OXP_ERR_INVALID also for an interval that is not
- * above 0 or above an hour, OXP_ERR_LIMIT when there is no descriptor left, OXP_ERR_NOMEM. */
+/* Starts the thread, which looks at once and then at each interval. What is written after the return is handed on, but
+ * for a file system that does not say within a second where the file ends. OXP_ERR_INVALID also for an interval that is
+ * not above 0 or above an hour, OXP_ERR_LIMIT when there is no descriptor left, OXP_ERR_NOMEM. */
 enum oxp_status oxp_follower_new(const struct oxp_follow_options *options, int64_t interval_ms,
                                  struct oxp_follower **follower_out);
 /* Stops after the look that is under way (at most some MiB) and frees; NULL is allowed. */

@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #define INTERVAL_MAX_MS 3600000
+#define BEGIN_MS 1000 /* that the thread is waited for, which a file system may hold up */
 
 struct oxp_follower {
     struct oxp_follow *follow; /* of the thread */
     int64_t interval_ms;
-    int stop_fd; /* an eventfd: readable = stop */
+    int stop_fd;  /* an eventfd: readable = stop */
+    int begun_fd; /* an eventfd: readable = where the file ends is known */
     pthread_t thread;
 };
 
@@ -33,16 +35,23 @@ static bool wait_for_more(const struct oxp_follower *follower, enum oxp_status l
 static void *follower_main(void *ctx) {
     const struct oxp_follower *follower = ctx;
     enum oxp_status status;
+    oxp_follow_begin(follower->follow);
+    (void)eventfd_write(follower->begun_fd, 1);
     do {
         status = oxp_follow_look(follower->follow);
     } while (wait_for_more(follower, status));
     return NULL;
 }
 
-static void discard(struct oxp_follower *follower) {
-    if (follower->stop_fd >= 0) {
-        close(follower->stop_fd);
+static void close_if_open(int fd) {
+    if (fd >= 0) {
+        close(fd);
     }
+}
+
+static void discard(struct oxp_follower *follower) {
+    close_if_open(follower->stop_fd);
+    close_if_open(follower->begun_fd);
     oxp_follow_free(follower->follow);
     free(follower);
 }
@@ -58,9 +67,10 @@ enum oxp_status oxp_follower_new(const struct oxp_follow_options *options, int64
         return OXP_ERR_NOMEM;
     }
     follower->interval_ms = interval_ms;
-    follower->stop_fd = -1;
+    follower->stop_fd = follower->begun_fd = -1;
     enum oxp_status status = oxp_follow_new(options, &follower->follow);
-    if (status == OXP_OK && (follower->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
+    if (status == OXP_OK && ((follower->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0 ||
+                             (follower->begun_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)) {
         status = OXP_ERR_LIMIT;
     }
     if (status == OXP_OK && pthread_create(&follower->thread, NULL, follower_main, follower) != 0) {
@@ -70,6 +80,7 @@ enum oxp_status oxp_follower_new(const struct oxp_follow_options *options, int64
         discard(follower);
         return status;
     }
+    (void)poll(&(struct pollfd){.fd = follower->begun_fd, .events = POLLIN}, 1, BEGIN_MS);
     *follower_out = follower;
     return OXP_OK;
 }

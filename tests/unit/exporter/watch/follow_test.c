@@ -136,6 +136,33 @@ static void from_the_start(void **state) {
     unmake(&world);
 }
 
+static void from_the_beginning_not_from_the_first_look(void **state) {
+    (void)state;
+    struct world world;
+    make(&world);
+    reopen(&world, O_APPEND);
+    put(&world, "old\n");
+    start(&world, NULL, false);
+    oxp_follow_begin(world.follow);
+    put(&world, "new\n");
+    expect(&world, "new|");
+    oxp_follow_free(world.follow);
+    start(&world, NULL, false);
+    oxp_follow_begin(world.follow);
+    rotate(&world, "app.log.1");
+    reopen(&world, O_APPEND);
+    put(&world, "another file\n");
+    expect(&world, "another file|");
+    oxp_follow_free(world.follow);
+    rotate(&world, "app.log.2");
+    start(&world, NULL, false);
+    oxp_follow_begin(world.follow); /* nothing is there */
+    reopen(&world, O_APPEND);
+    put(&world, "appeared\n");
+    expect(&world, "appeared|");
+    unmake(&world);
+}
+
 static void missing_and_appearing(void **state) {
     (void)state;
     struct world world;
@@ -528,6 +555,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_and_parts_of_lines),
         cmocka_unit_test(from_the_start),
+        cmocka_unit_test(from_the_beginning_not_from_the_first_look),
         cmocka_unit_test(missing_and_appearing),
         cmocka_unit_test(a_folder_is_no_file),
         cmocka_unit_test(rotation_drains_the_old_file),

@@ -102,6 +102,31 @@ static void rotations_lose_nothing(void **state) {
     tree_remove(&tree);
 }
 
+/* Lines that are written when the follower is back are its own, however late its thread comes to look. */
+static void nothing_is_missed_after_the_start(void **state) {
+    (void)state;
+    struct tree tree;
+    tree_make(&tree);
+    char path[128];
+    snprintf(path, sizeof path, "%s/app.log", tree.root);
+    for (unsigned i = 0; i < 300; i++) {
+        struct heard heard;
+        heard_init(&heard);
+        const struct oxp_follow_options options = {.path = path, .line = on_line, .noticed = on_noticed, .ctx = &heard};
+        struct oxp_follower *follower = NULL;
+        tree_put(&tree, "app.log", "an old line\n");
+        int fd = open(path, O_WRONLY | O_APPEND);
+        assert_int_equal(oxp_follower_new(&options, 1, &follower), OXP_OK);
+        assert_int_equal(write(fd, "0\n1\n", 4), 4);
+        close(fd);
+        wait_for(&heard, 2);
+        oxp_follower_free(follower);
+        assert_true(heard.in_order);
+        assert_int_equal(heard.count, 2);
+    }
+    tree_remove(&tree);
+}
+
 static void a_pipe_is_read_at_once(void **state) {
     (void)state;
     struct tree tree;
@@ -162,9 +187,9 @@ static void allocations_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rotations_lose_nothing), cmocka_unit_test(a_pipe_is_read_at_once),
-        cmocka_unit_test(stops_without_waiting),  cmocka_unit_test(refused_options),
-        cmocka_unit_test(allocations_fail),
+        cmocka_unit_test(rotations_lose_nothing), cmocka_unit_test(nothing_is_missed_after_the_start),
+        cmocka_unit_test(a_pipe_is_read_at_once), cmocka_unit_test(stops_without_waiting),
+        cmocka_unit_test(refused_options),        cmocka_unit_test(allocations_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
