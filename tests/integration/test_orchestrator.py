@@ -364,7 +364,7 @@ class Failures(Case):
             return not missing
 
         try:
-            wait_for(moved, 30)
+            wait_for(moved)
             return None
         except AssertionError:
             lines = [line for line in orchestrator.logged()[logged:].splitlines() if "the run has ended" not in line]

@@ -263,7 +263,7 @@ class Grafana(Api):
             return last[0] == last[1]
 
         try:
-            wait_for(agree, 20)
+            wait_for(agree)
         except AssertionError:
             self.assertEqual(*last)
         return last[0]

@@ -40,7 +40,7 @@ class Process(unittest.TestCase):
 
     def shown(self, sidecar, test, what):
         """Waits for metrics of which test() is true."""
-        return wait_for(lambda: (lambda m: m if RSS in m and test(m) else None)(self.seen(sidecar)), 10, what)
+        return wait_for(lambda: (lambda m: m if RSS in m and test(m) else None)(self.seen(sidecar)), what=what)
 
     def test_the_announced_process_is_measured(self):
         with Sidecar(*WATCH, "--orchestrator.checkpoint-path=/tmp", "--orchestrator.spool-path=/") as sidecar, Puppet() as puppet:
@@ -130,9 +130,9 @@ class Process(unittest.TestCase):
             with Sidecar(*WATCH, f"--orchestrator.pid={puppet.pid}") as sidecar, Puppet() as other:
                 self.shown(sidecar, lambda m: m[THREADS] >= 16, "the configured process")
                 other.announce(sidecar)
-                time.sleep(0.5)
+                wait_for(lambda: "orchestrator_up" in sidecar.metrics(), what="the announcement")
+                time.sleep(0.5)  # two looks
                 self.assertGreaterEqual(sidecar.metrics()[THREADS], 16, "an announcement changes nothing")
-                wait_value(sidecar, "orchestrator_up", 1)
 
     def test_events_count_where_nothing_is_watched(self):
         resource = json.dumps({"type": "resource", "rss": 12345678, "fds": 77, "threads": 3}).encode()
@@ -244,7 +244,7 @@ class StartAndStop(unittest.TestCase):
                 with self.subTest(number), Sidecar(*self.all_three(provider.url), storage=True) as sidecar, Puppet() as puppet:
                     puppet.announce(sidecar)
                     wait_value(sidecar, polls("ok"), 1)
-                    wait_for(lambda: RSS in sidecar.metrics(), 5, "the process")
+                    wait_for(lambda: RSS in sidecar.metrics(), what="the process")
                     with open(self.folder / "log", "a", encoding="ascii") as file:
                         file.write("".join(line_of(n) for n in range(2000)))
                     puppet.kill()

@@ -136,7 +136,7 @@ audit("run_workflow", "partial")
         return seen, slowest
 
     def test_a_burst_of_ten_megabytes(self):
-        lines, enough = 60000, 5
+        lines, enough, answers = 60000, 5, 0
         with self.sidecar() as sidecar:
             self.append(line_of(0))
             wait_value(sidecar, STARTED, 1)
@@ -146,12 +146,13 @@ audit("run_workflow", "partial")
                 written = time.monotonic()
                 seen, slowest = self.looks(sidecar, before + lines)  # an audit event for each line, at the least
                 took = time.monotonic() - written
-                inside = {n for n in seen if before < n < before + lines}
-                print(f"burst: {size / 1e6:.1f} MB, {lines} lines in {took:.2f} s after they were written; {len(inside)} answers in the middle of it, "
+                inside = len({n for n in seen if before < n < before + lines})
+                answers += inside
+                print(f"burst: {size / 1e6:.1f} MB, {lines} lines in {took:.2f} s after they were written; {inside} answers in the middle of it, "
                       f"the slowest {slowest * 1000:.0f} ms, resident {metric(sidecar, 'process_resident_memory_bytes') / 1e6:.1f} MB")
-                if len(inside) >= enough:
+                if answers >= enough:
                     break
-            self.assertGreaterEqual(len(inside), enough, "the loop answers while it reads")
+            self.assertGreaterEqual(answers, enough, "the loop answers while it reads")
             wait_value(sidecar, 'orchestrator_sessions_active{state="running"}', 500)
             self.assertLess(metric(sidecar, "process_resident_memory_bytes"), (1 << 30) if SANITIZED else (24 << 20))
 
