@@ -16,7 +16,10 @@ struct oxp_cw_gather {
     struct oxp_cw_data *data;
     int64_t now_ms, sample_ms;
     int64_t since_ms; /* the period began then: an interval ago, or at the last publishing when that is less */
-    bool alive;       /* the short memory was written to lately: what is not in it does not exist */
+    /* When the process' counters began at 0, if that was before the period and the publisher began with the process:
+     * what was never published is counted from then on. Else 0. */
+    int64_t fresh_ms;
+    bool alive; /* the short memory was written to lately: what is not in it does not exist */
     struct oxp_buf key;
 };
 

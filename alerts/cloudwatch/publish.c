@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SAMPLE_MS = 15000, ALIVE_MS = 300000 /* as far back as an instant query looks */ };
+enum {
+    SAMPLE_MS = 15000,
+    ALIVE_MS = 300000, /* as far back as an instant query looks */
+    START_MS = 60000,  /* in which a process starts */
+};
 #define EXPIRES_MS (OXP_CW_TOO_OLD_MS - INT64_C(3600) * 1000) /* before CloudWatch would call it too old */
 
 struct oxp_cw_publisher {
@@ -189,7 +193,7 @@ static enum oxp_status write_stdout(void *ctx, struct oxp_view lines) {
 static int64_t counts_since(const struct oxp_cw_publisher *publisher, const struct oxp_cw_gather *gather) {
     bool known = publisher->last_ms > 0 && publisher->last_ms < gather->now_ms;
     int64_t full_ms = gather->now_ms - gather->config->interval_ms, began_ms = publisher->options.began_ms;
-    bool later = began_ms > full_ms && began_ms < gather->now_ms;
+    bool later = (began_ms > full_ms || gather->fresh_ms != 0) && began_ms < gather->now_ms;
     return known ? publisher->last_ms : later ? began_ms : full_ms;
 }
 
@@ -275,6 +279,15 @@ static int64_t period_began(const struct oxp_cw_publisher *publisher, int64_t no
     return publisher->last_ms > full_ms && publisher->last_ms < now_ms ? publisher->last_ms : full_ms;
 }
 
+/* gather.h: fresh_ms. A publisher that a reload made later counts from its own first period on. */
+static int64_t fresh(const struct oxp_cw_publisher *publisher, int64_t now_ms) {
+    const struct oxp_cw_publisher_options *options = &publisher->options;
+    int64_t counters_ms = options->counters_began_ms;
+    bool together = counters_ms != 0 && options->began_ms >= counters_ms && options->began_ms - counters_ms < START_MS;
+    bool before = counters_ms <= now_ms - options->config->interval_ms;
+    return publisher->last_ms == 0 && together && before ? counters_ms : 0;
+}
+
 enum oxp_status oxp_cw_publish(struct oxp_cw_publisher *publisher, int64_t now_ms,
                                struct oxp_cw_published *published_out, struct oxp_error *error) {
     const struct oxp_cw_publisher_options *options = &publisher->options;
@@ -295,6 +308,7 @@ enum oxp_status oxp_cw_publish(struct oxp_cw_publisher *publisher, int64_t now_m
         .now_ms = now_ms,
         .sample_ms = options->sample_interval_ms,
         .since_ms = period_began(publisher, now_ms),
+        .fresh_ms = fresh(publisher, now_ms),
         .alive = stats.newest_ms != 0 && stats.newest_ms > now_ms - ALIVE_MS,
     };
     oxp_buf_init(&gather.key, 0);

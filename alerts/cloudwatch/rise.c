@@ -6,7 +6,9 @@
  *  2. One that it does not know, of a metric that was published before while the short memory was alive: it did not
  *     exist then, so it began at 0 since.
  *  3. One of a metric that was never published: it began with the first value that the short memory has of it in the
- *     period, which is 0 when it was made in it (sampler.h); so what happened before the first period is not told.
+ *     period, which is 0 when it was made in it (sampler.h); so what happened before the first period is not told. But
+ *     when the process began a little before its first period (as the first one after the start of a slow machine is
+ *     never whole), it began with the first value since the process' counters began.
  *
  *  4. A further one that differs from one of ours in target labels alone (key.h) and is not known yet: its value now.
  *     What a former host left in the short memory was told under the bare labels.
@@ -43,10 +45,20 @@ struct asker {
     struct oxp_cw_gather *gather;
     const struct oxp_cw_metric *metric;
     const struct oxp_promql_expr *expr, *first;
-    struct oxp_promql_answer *firsts; /* asked when the first series needs it */
-    bool asked, published;            /* published: rule 2 */
-    const struct oxp_cw_key *keys;    /* of the series of the answer */
+    struct oxp_promql_answer *firsts, *earlier; /* asked when the first series needs it; rule 3 */
+    bool asked, published;                      /* published: rule 2 */
+    const struct oxp_cw_key *keys;              /* of the series of the answer */
 };
+
+/* The first values in the interval that began with the counters: the range is an interval, open on the left. */
+static enum oxp_status ask_earlier(struct asker *asker) {
+    struct oxp_cw_gather *gather = asker->gather;
+    if (gather->fresh_ms == 0 || asker->first == NULL) {
+        return OXP_OK;
+    }
+    int64_t end_ms = gather->fresh_ms - 1 + gather->config->interval_ms;
+    return oxp_cw_ask(gather, asker->metric, asker->first, end_ms, 0, &asker->earlier);
+}
 
 static enum oxp_status begin_value(struct asker *asker, const struct oxp_labels *labels, double now, double *last_out) {
     *last_out = 0;
@@ -56,11 +68,12 @@ static enum oxp_status begin_value(struct asker *asker, const struct oxp_labels 
     if (!asker->asked) {
         asker->asked = true;
         enum oxp_status status = ask_first(asker->gather, asker->metric, asker->expr, asker->first, &asker->firsts);
+        status = status == OXP_OK ? ask_earlier(asker) : status;
         if (status != OXP_OK) {
             return status;
         }
     }
-    *last_out = first_value(asker->firsts, labels, now);
+    *last_out = first_value(asker->earlier, labels, first_value(asker->firsts, labels, now));
     return OXP_OK;
 }
 
@@ -129,6 +142,7 @@ enum oxp_status oxp_cw_rises_ask(struct oxp_cw_gather *gather, const struct oxp_
         status = take_series(&asker, &answer->series[i], &asker.keys[i], rises_out);
     }
     oxp_promql_answer_free(asker.firsts);
+    oxp_promql_answer_free(asker.earlier);
     if (status != OXP_OK) {
         oxp_promql_answer_free(answer);
         *rises_out = (struct oxp_cw_rises){0};

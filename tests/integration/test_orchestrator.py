@@ -397,7 +397,7 @@ class Failures(Case):
         sidecar, provider, orchestrator = self.open(*QUICK_PROVIDER, "--latency", "0.01-0.03", workflow=json.loads(BUILT_IN.read_text()))
         provider.fault(*({"where": "create", "kind": kind, "probability": 0.1} for kind in ("429_concurrency", "503", "lose", "bad_json")))
         orchestrator.start("--rounds=forever", "--sessions=4", "--breaker=failure_threshold=100")
-        wait_for(lambda: total(sidecar.metrics(), RUNS) > 20, what="runs")
+        wait_for(lambda: total(sidecar.metrics(), RUNS) > 20, 300, "runs")
         provider.clear()
         runs = total(sidecar.metrics(), RUNS)
         wait_for(lambda: total(sidecar.metrics(), RUNS) > runs + 1, what="runs without faults")

@@ -112,6 +112,42 @@ static void deltas_begin_where_the_series_begins(void **state) {
     world_close(&world);
 }
 
+/* A process that starts across the end of a period publishes for the first time at the end of the next one. */
+static void what_a_start_counts_before_its_first_period(void **state) {
+    static const struct {
+        const char *name;
+        int64_t counters_s, publisher_s; /* 0 = not known */
+        const char *told;
+    } rows[] = {
+        {"together", 50, 61, "D 9\n"},
+        {"a reload", 50, 111, "D 2\n"},
+        {"counters that were restored", -1000, 61, "D 2\n"},
+        {"in the period", 70, 71, "D 2\n"},
+        {"the clock was set", 50, 49, "D 2\n"},
+        {"not known when the counters began", 0, 61, "D 2\n"},
+        {"not known when the publisher began", 50, 0, "D 2\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct world world;
+        world_open(&world, DELTA, NULL);
+        world.options.counters_began_ms = rows[i].counters_s == 0 ? 0 : (START_S + rows[i].counters_s) * 1000;
+        world.options.began_ms = rows[i].publisher_s == 0 ? 0 : (START_S + rows[i].publisher_s) * 1000;
+        world_restart(&world, DELTA);
+        world_set(&world, 40, "errors_total,c=former", 1000); /* which a former process left in the memory */
+        world_set(&world, 50, "errors_total,c=a", 0);
+        world_set(&world, 75, "errors_total,c=a", 7);
+        world_set(&world, 115, "errors_total,c=a", 9);
+        const char *told = world_publish(&world, 120);
+        if (strcmp(told, rows[i].told) != 0) {
+            fail_msg("%s: %s", rows[i].name, told);
+        }
+        world_set(&world, 170, "errors_total,c=a", 10);
+        assert_string_equal(world_publish(&world, 180), "D 1\n");
+        world_close(&world);
+    }
+}
+
 static void zero_without_any_series(void **state) {
     (void)state;
     struct world world;
@@ -660,6 +696,7 @@ int main(void) {
         cmocka_unit_test(gauges_by_label),
         cmocka_unit_test(values_that_are_not_ascii),
         cmocka_unit_test(deltas_begin_where_the_series_begins),
+        cmocka_unit_test(what_a_start_counts_before_its_first_period),
         cmocka_unit_test(zero_without_any_series),
         cmocka_unit_test(deltas_over_resets_and_gaps),
         cmocka_unit_test(restarts_go_on_with_the_ledger),
