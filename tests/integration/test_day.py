@@ -1,6 +1,7 @@
 """examples/day: the replayed day is the same for the same seed, the sidecar takes every event of it, everything that an event can move
 moves, and every alert of orchestrator.yml fires and resolves."""
 import functools
+import contextlib
 import io
 import itertools
 import json
@@ -234,6 +235,15 @@ class Demo(unittest.TestCase):
         (self.place / "bin").mkdir()
         for tool in self.TOOLS:
             (self.place / "bin" / tool).symlink_to(shutil.which(tool))
+        self.addCleanup(self.kill_left)
+
+    def kill_left(self):
+        """What is left would hold the pipe, and stay."""
+        left = self.left()
+        for path in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(path.parent.name), signal.SIGKILL)
+        return left
 
     def start(self, *flags):
         environment = no_proxy_environment(PATH=str(self.place / "bin"), TMPDIR=str(self.place / "tmp"), OXPECKER=str(OXPECKER), PORT="0")
@@ -276,10 +286,7 @@ class Demo(unittest.TestCase):
             finally:
                 demo.send_signal(signal.SIGINT)
             self.assertEqual(demo.wait(60), 0)
-            left = self.left()
-            for path in left:  # else they would hold the pipe, and stay
-                os.kill(int(path.parent.name), signal.SIGKILL)
-            self.assertEqual(left, [])
+            self.assertEqual(self.kill_left(), [])
             self.assertIn("stopped.", demo.stdout.read())
         self.assertEqual(list((self.place / "tmp").iterdir()), [])
 
