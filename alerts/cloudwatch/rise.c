@@ -7,8 +7,8 @@
  *     exist then, so it began at 0 since.
  *  3. One of a metric that was never published: it began with the first value that the short memory has of it in the
  *     period, which is 0 when it was made in it (sampler.h); so what happened before the first period is not told. But
- *     when the process began a little before its first period (as the first one after the start of a slow machine is
- *     never whole), it began with the first value since the process' counters began.
+ *     where the publisher began with the process, and a period ended meanwhile, it began with the first value since the
+ *     process' counters began (gather.h: fresh_ms).
  *
  *  4. A further one that differs from one of ours in target labels alone (key.h) and is not known yet: its value now.
  *     What a former host left in the short memory was told under the bare labels.

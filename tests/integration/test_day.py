@@ -1,7 +1,7 @@
 """examples/day: the replayed day is the same for the same seed, the sidecar takes every event of it, everything that an event can move
 moves, and every alert of orchestrator.yml fires and resolves."""
-import functools
 import contextlib
+import functools
 import io
 import itertools
 import json
