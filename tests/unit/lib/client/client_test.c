@@ -343,8 +343,16 @@ static void *work(void *ctx) {
 #define CHILD_SPEAKS true
 #endif
 
+/* The address sanitizer's allocator may be locked by a busy thread at the moment of the fork, and then is for ever in
+ * the child, which needs it to start a thread. Seen in 2 of 400 runs. */
+#ifdef __SANITIZE_ADDRESS__
+#define CHILD_OF_BUSY_SPEAKS false
+#else
+#define CHILD_OF_BUSY_SPEAKS CHILD_SPEAKS
+#endif
+
 static int child_main(struct oxp_client *client) {
-    if (!CHILD_SPEAKS) {
+    if (!CHILD_OF_BUSY_SPEAKS) {
         return 0;
     }
     start(client, "child");
@@ -386,7 +394,7 @@ static void threads_and_forks(void **state) {
         struct sidecar child = {.fd = -1, .listener = sidecar.listener};
         char writer[32];
         int status = -1;
-        if (!CHILD_SPEAKS) {
+        if (!CHILD_OF_BUSY_SPEAKS) {
             assert_int_equal(waitpid(pid, &status, 0), pid);
             assert_int_equal(status, 0);
             continue;
