@@ -8,6 +8,8 @@
 #include "alerts/cloudwatch/publish.h"
 
 #define START_S INT64_C(1700000040)
+#define BARE "namespace: N\ndimensions: {}\nmetrics:\n"
+#define DELTA BARE "- {expr: errors_total, name: D, kind: delta}\n"
 
 struct world {
     struct oxp_tsdb *tsdb;
