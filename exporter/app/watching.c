@@ -43,8 +43,9 @@ struct oxp_watching {
     bool posted;          /* it was told that there are some */
     struct oxp_buf taken; /* loop thread, as are the next two */
     struct oxp_audit_reader audit;
-    unsigned long lines;      /* handed on so far */
-    char position_path[4096]; /* the follower's thread */
+    unsigned long lines; /* handed on so far */
+    bool gave_lines;     /* the follower's thread, as is the next one */
+    char position_path[4096];
     /* The provider. */
     struct oxp_http *http;
     struct oxp_poller *poller;
@@ -219,6 +220,7 @@ static void hand_over_lines(struct oxp_watching *watching) {
 
 static void log_line(void *ctx, struct oxp_view line) {
     struct oxp_watching *watching = ctx;
+    watching->gave_lines = true;
     pthread_mutex_lock(&watching->mutex);
     char *room = oxp_buf_reserve(&watching->batch, line.len + 1);
     if (room != NULL) {
@@ -241,7 +243,9 @@ static void log_line(void *ctx, struct oxp_view line) {
 
 static void log_moved(void *ctx, const struct oxp_follow_position *position) {
     struct oxp_watching *watching = ctx;
-    hand_over_lines(watching);
+    if (watching->gave_lines) { /* at the beginning there are none, and the loop does not run yet */
+        hand_over_lines(watching);
+    }
     if (watching->position_path[0] != '\0' && oxp_storage_is_ready(watching->daemon)) {
         (void)oxp_follow_position_save(watching->position_path, position);
     }

@@ -32,12 +32,7 @@ struct oxp_follow {
     struct oxp_follow_options options;
     struct oxp_follow_position resume;
     bool has_resume;
-    bool begun;
-    bool was_there; /* at the beginning: what appears later is new (rule 2) */
-    struct {
-        uint64_t device, inode, size;
-    } beginning;
-    bool looked; /* at least once */
+    bool begun; /* what appears now is new (rule 2) */
     bool ended;
     bool is_stdin;
     int told; /* the trouble that was noticed last, or -1 */
@@ -243,18 +238,9 @@ static bool resume_rotated(struct oxp_follow *follow) {
     return found;
 }
 
-/* The file as it was at the beginning is done with (rule 2); another one under its name was written since. */
-static void skip_old(struct oxp_follow *follow) {
-    if (follow->kind == KIND_FILE && follow->device == follow->beginning.device &&
-        follow->inode == follow->beginning.inode) {
-        follow->offset = follow->beginning.size;
-        follow->head_len = read_head(follow->fd, follow->head, follow->offset);
-    }
-}
-
 static void open_first(struct oxp_follow *follow) {
-    bool is_first = !follow->looked;
-    follow->looked = true;
+    bool is_first = !follow->begun;
+    follow->begun = true;
     if (follow->is_stdin) {
         (void)take_file(follow, STDIN_FILENO);
         return;
@@ -276,9 +262,11 @@ static void open_first(struct oxp_follow *follow) {
         return;
     }
     /* A position whose file is gone: what is there now was written since, and is read whole. */
-    bool at_end = is_first && follow->was_there && !follow->options.from_start && !follow->has_resume;
-    if (take_file(follow, fd) && at_end) {
-        skip_old(follow);
+    bool at_end = is_first && !follow->options.from_start && !follow->has_resume;
+    if (take_file(follow, fd) && at_end && follow->kind == KIND_FILE) {
+        off_t end = lseek(fd, 0, SEEK_END);
+        follow->offset = end < 0 ? 0 : (uint64_t)end;
+        follow->head_len = read_head(fd, follow->head, follow->offset);
     }
 }
 
@@ -431,14 +419,14 @@ static enum oxp_status look_at_file(struct oxp_follow *follow) {
 }
 
 void oxp_follow_begin(struct oxp_follow *follow) {
-    struct stat info;
-    if (!follow->begun && !follow->is_stdin && stat(follow->path, &info) == 0) {
-        follow->was_there = true;
-        follow->beginning.device = (uint64_t)info.st_dev;
-        follow->beginning.inode = (uint64_t)info.st_ino;
-        follow->beginning.size = (uint64_t)info.st_size;
+    if (follow->begun) {
+        return;
     }
-    follow->begun = true;
+    open_first(follow);
+    tell_position(follow);
+    if (follow->kind == KIND_NONE && !follow->has_resume && follow->options.moved != NULL) {
+        follow->options.moved(follow->options.ctx, &(struct oxp_follow_position){0});
+    }
 }
 
 enum oxp_status oxp_follow_look(struct oxp_follow *follow) {

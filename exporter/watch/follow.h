@@ -18,10 +18,11 @@
  *     read again from its beginning. Lines that were written between the last look and the truncation are lost, as
  *     with every follower.
  *  5. A line that was begun and will not be ended (3, 4) is dropped: CUT.
- *  6. The position is told after the lines before it were handed on. Given back after a restart (in `resume`) it finds
- *     the file again, under its path or, rotated meanwhile, under another name beside it that begins with the same
- *     name; then nothing is lost, and only lines whose position was not kept in time come again: at least once. After
- *     oxp_follower_free the position told last is exact. Without one, lines written while nobody followed are lost.
+ *  6. The position is told at the beginning, all 0 when there is no file, and after the lines before it were handed
+ *     on. Given back after a restart (in `resume`) it finds the file again, under its path or, rotated meanwhile, under
+ *     another name beside it that begins with the same name; then nothing is lost, and only lines whose position was
+ *     not kept in time come again: at least once. After oxp_follower_free the position told last is exact. Without one,
+ *     lines written while nobody followed are lost.
  *
  * Position, lines and notices are called on the follower's thread (of oxp_follow_look: the calling one). */
 #ifndef OXP_WATCH_FOLLOW_H
@@ -73,8 +74,8 @@ struct oxp_follow;
 /* Opens nothing yet. OXP_ERR_INVALID for an empty path or a missing `line`, OXP_ERR_NOMEM. */
 enum oxp_status oxp_follow_new(const struct oxp_follow_options *options, struct oxp_follow **follow_out);
 void oxp_follow_free(struct oxp_follow *follow);
-/* Notes where the file ends now, so that what is written from here on is handed on. Asks the file system, with one
- * stat. Done by the first look when nobody did it. */
+/* Opens the file and tells the position, so that what is written from here on is handed on, by this process or, once
+ * the position is kept, by the next one. Reads no line. Done by the first look when nobody did it. */
 void oxp_follow_begin(struct oxp_follow *follow);
 /* One look: hands on what is new, at most some MiB. OXP_OK when there is nothing more for now (or the file cannot be
  * read, which is noticed), OXP_MORE when it should be called again at once, OXP_END when standard input ended. One

@@ -147,19 +147,41 @@ static void from_the_beginning_not_from_the_first_look(void **state) {
     put(&world, "new\n");
     expect(&world, "new|");
     oxp_follow_free(world.follow);
-    start(&world, NULL, false);
-    oxp_follow_begin(world.follow);
     rotate(&world, "app.log.1");
-    reopen(&world, O_APPEND);
-    put(&world, "another file\n");
-    expect(&world, "another file|");
-    oxp_follow_free(world.follow);
-    rotate(&world, "app.log.2");
     start(&world, NULL, false);
     oxp_follow_begin(world.follow); /* nothing is there */
     reopen(&world, O_APPEND);
     put(&world, "appeared\n");
     expect(&world, "appeared|");
+    unmake(&world);
+}
+
+/* Killed before its first look, it leaves a position from which nothing is lost. */
+static void the_position_of_the_beginning(void **state) {
+    (void)state;
+    struct world world;
+    make(&world);
+    for (int there = 0; there < 2; there++) {
+        if (there) {
+            reopen(&world, O_APPEND);
+            put(&world, "old\n");
+        }
+        world.moves = 0;
+        start(&world, NULL, false);
+        oxp_follow_begin(world.follow);
+        assert_int_equal(world.moves, 1);
+        assert_int_equal(world.position.inode != 0, there);
+        assert_int_equal(world.position.offset, there ? 4 : 0);
+        oxp_follow_free(world.follow);
+        struct oxp_follow_position kept = world.position;
+        reopen(&world, O_APPEND);
+        put(&world, "new\n");
+        start(&world, &kept, false);
+        expect(&world, "new|");
+        oxp_follow_free(world.follow);
+        world.follow = NULL;
+        unlink(world.path);
+    }
     unmake(&world);
 }
 
@@ -556,6 +578,7 @@ int main(void) {
         cmocka_unit_test(lines_and_parts_of_lines),
         cmocka_unit_test(from_the_start),
         cmocka_unit_test(from_the_beginning_not_from_the_first_look),
+        cmocka_unit_test(the_position_of_the_beginning),
         cmocka_unit_test(missing_and_appearing),
         cmocka_unit_test(a_folder_is_no_file),
         cmocka_unit_test(rotation_drains_the_old_file),
